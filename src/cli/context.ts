@@ -1,0 +1,147 @@
+import { homedir } from 'node:os';
+
+import type { Colors } from 'picocolors/types';
+
+import type { Deps } from '../core/deps';
+import type { HermesctlError, Warning } from '../core/errors';
+import { nodeFileSystem } from '../core/files/file-system';
+import type { Environment } from '../core/location/environment';
+import { type Location, resolveLocation } from '../core/location/location';
+import { rowDefaults } from '../core/listing/rows';
+import type { RowDefaults } from '../core/session/row';
+import { errorEnvelope, JsonDocument, Renderer } from './output/document';
+import { colors, type Terminal } from './output/terminal';
+import { visibleLine } from './output/visible';
+import { ProgressLine } from './progress';
+import { listenForSignals } from './signals';
+
+/** The values of the flags that every command has. */
+export interface GlobalFlagValues {
+  'state-dir'?: string | undefined;
+  'hermes-home'?: string | undefined;
+  profile?: string | undefined;
+  json?: boolean;
+  ndjson?: boolean;
+  quiet?: boolean;
+  'no-color'?: boolean;
+  verbose?: boolean;
+}
+
+export type Face = 'human' | 'json' | 'ndjson';
+
+/**
+ * What a command works with: where things are, what the core takes from
+ * outside, and how to talk. One for each run of a command.
+ */
+export class Context {
+  readonly location: Location;
+  readonly deps: Deps;
+  readonly defaults: RowDefaults;
+  readonly environment: Environment;
+  readonly face: Face;
+  readonly colors: Colors;
+  readonly warnings: Warning[] = [];
+  private readonly progress: ProgressLine | undefined;
+  private readonly stopSignals: () => void;
+  private document: JsonDocument | undefined;
+
+  constructor(
+    readonly terminal: Terminal,
+    private readonly flags: GlobalFlagValues,
+  ) {
+    this.environment = { variables: process.env, userHome: homedir(), platform: process.platform, cwd: process.cwd() };
+    this.face = flags.json ? 'json' : flags.ndjson ? 'ndjson' : 'human';
+    if (this.face === 'json') this.document = new JsonDocument(terminal.stdout, this.renderer());
+    const { variables } = this.environment;
+    this.colors = colors(terminal.stdoutIsTerminal && !flags['no-color'] && !variables['NO_COLOR']);
+    const clock = { now: () => Date.now() / 1000 };
+    const { breathe, stop } = listenForSignals();
+    this.stopSignals = stop;
+    if (terminal.stderrIsTerminal && !flags.quiet) this.progress = new ProgressLine(terminal.stderr, clock, 'reading');
+    this.deps = {
+      fs: nodeFileSystem,
+      clock,
+      breathe,
+      progress: this.progress?.update ?? (() => undefined),
+    };
+    this.location = resolveLocation(
+      { stateDir: flags['state-dir'], hermesHome: flags['hermes-home'], profile: flags.profile },
+      this.environment,
+      nodeFileSystem,
+    );
+    this.defaults = rowDefaults(this.location, this.environment.userHome);
+  }
+
+  /** Whether a person is reading standard output. */
+  get isTerminal(): boolean {
+    return this.terminal.stdoutIsTerminal;
+  }
+
+  /** The profile that -p narrows to; without it sessions of all profiles are meant. */
+  get profileFilter(): string | undefined {
+    return this.flags.profile;
+  }
+
+  warn(...warnings: Warning[]): void {
+    for (const warning of warnings) {
+      this.warnings.push(warning);
+      if (this.face === 'human') this.note(`warning: ${warning.message}`, true);
+      else if (this.face === 'ndjson') this.terminal.stderr.write(`${JSON.stringify({ warning })}\n`);
+    }
+  }
+
+  /** A word to a person, on standard error: not with --quiet, and never in a machine's face. */
+  note(text: string, always = false): void {
+    if (this.face !== 'human' || (this.flags.quiet && !always)) return;
+    this.progress?.clear();
+    this.terminal.stderr.write(`${visibleLine(text)}\n`);
+  }
+
+  /** What went wrong with single items of a command that went on; the JSON face has them in its document. */
+  failures(failures: readonly { session_id: string; error: HermesctlError }[]): void {
+    for (const { session_id, error } of failures) {
+      if (this.face === 'ndjson')
+        this.terminal.stderr.write(`${JSON.stringify({ session_id, error: errorEnvelope(error) })}\n`);
+      else this.note(`${session_id}: ${error.message}`, true);
+    }
+  }
+
+  /** One line of human output. What comes from the store goes through `visibleLine` first. */
+  line(text = ''): void {
+    this.terminal.stdout.write(`${text}\n`);
+  }
+
+  renderer(keepNonFinite = false): Renderer {
+    return new Renderer((warning) => this.warn(warning), keepNonFinite);
+  }
+
+  /** Shows the result in the face that was asked for; each face is built only if it is. */
+  async show(faces: {
+    json: (document: JsonDocument) => Promise<void> | void;
+    human: () => Promise<void> | void;
+    ndjson?: () => Promise<void> | void;
+  }): Promise<void> {
+    this.progress?.clear();
+    if (this.document) await faces.json(this.document);
+    else if (this.face === 'ndjson' && faces.ndjson) await faces.ndjson();
+    else await faces.human();
+  }
+
+  /** Ends the output of a command that did what it was asked. */
+  finish(): void {
+    this.progress?.clear();
+    this.document?.end(this.warnings);
+    this.terminal.stdout.flush();
+    this.terminal.stderr.flush();
+  }
+
+  /** Lets go of what is held for the command's time, however it ended. */
+  close(): void {
+    this.stopSignals();
+  }
+
+  get openDocument(): JsonDocument | undefined {
+    this.progress?.clear();
+    return this.document;
+  }
+}

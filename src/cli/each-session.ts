@@ -1,0 +1,71 @@
+import { Flags } from '@oclif/core';
+
+import { HermesctlError } from '../core/errors';
+import type { Read } from '../core/listing/details';
+import type { Context } from './context';
+import { errorEnvelope, type OutputValue } from './output/document';
+
+/** The flag that goes with ids on standard input. */
+export const nullFlag = Flags.boolean({
+  char: '0' as 'z', // oclif's type knows letters only; its parser takes any character
+  summary: 'Ids on standard input are NUL-separated.',
+});
+
+export interface Failure {
+  session_id: string;
+  error: HermesctlError;
+}
+
+/** What reading several sessions gave: one broken file never hides the others. */
+export interface Gathered<T> {
+  values: T[];
+  failures: Failure[];
+}
+
+/**
+ * Reads each of these sessions. With one id its failure is the command's; with
+ * several they are gathered, and {@link failureOf} tells how the command ends.
+ */
+export async function gather<T>(
+  context: Context,
+  ids: readonly string[],
+  read: (id: string) => Read<T>,
+): Promise<Gathered<T>> {
+  const values: T[] = [];
+  const failures: Failure[] = [];
+  for (const [done, id] of ids.entries()) {
+    try {
+      const { value, warnings } = read(id);
+      context.warn(...warnings);
+      values.push(value);
+    } catch (error) {
+      if (!(error instanceof HermesctlError) || ids.length === 1) throw error;
+      failures.push({ session_id: id, error });
+    }
+    context.deps.progress(done + 1, ids.length);
+    const pause = context.deps.breathe();
+    if (pause) await pause;
+  }
+  return { values, failures };
+}
+
+/** Failures for the JSON face. */
+export function failuresForOutput(failures: readonly Failure[]): OutputValue {
+  return failures.map(({ session_id, error }) => ({
+    session_id,
+    error: errorEnvelope(error) as unknown as OutputValue,
+  }));
+}
+
+/**
+ * How a command over several sessions ends: undefined where all went well; the
+ * common code where all failed alike; else `PARTIAL`.
+ */
+export function failureOf(failures: readonly Failure[], asked: number): HermesctlError | undefined {
+  if (failures.length === 0) return undefined;
+  const codes = new Set(failures.map(({ error }) => error.code));
+  const alike = failures.length === asked && codes.size === 1;
+  const details = { failed: failures.map(({ session_id, error }) => ({ session_id, code: error.code })) };
+  const message = `${failures.length} of ${asked} sessions failed: ${failures.map(({ session_id }) => session_id).join(', ')}.`;
+  return new HermesctlError(alike ? failures[0].error.code : 'PARTIAL', message, { details });
+}

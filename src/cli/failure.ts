@@ -1,0 +1,120 @@
+import { HermesctlError, ioError, isSystemError, type Warning } from '../core/errors';
+import { errorEnvelope, JsonDocument, Renderer } from './output/document';
+import { OutputClosed, type Sink } from './output/sink';
+import { processTerminal } from './output/terminal';
+import { visibleLine } from './output/visible';
+import { Interrupted } from './signals';
+
+/** Which face a failure is shown in. */
+export interface FailureFace {
+  stdout: Sink;
+  stderr: Sink;
+  /** The document that was begun, in the JSON face. */
+  document: JsonDocument | undefined;
+  ndjson: boolean;
+  verbose: boolean;
+  warnings: readonly Warning[];
+}
+
+/**
+ * Shows how a command ended when it did not end well, and gives its exit code.
+ * The one place where anything thrown becomes output.
+ */
+export function presentFailure(thrown: unknown, face: FailureFace): number {
+  if (thrown instanceof OutputClosed) return 0;
+  try {
+    if (thrown instanceof Interrupted) {
+      face.document?.end(
+        face.warnings,
+        new HermesctlError(thrown.signal === 'SIGINT' ? 'INTERRUPTED' : 'TERMINATED', thrown.message),
+      );
+      return thrown.exit;
+    }
+    const error = named(thrown);
+    if (face.document) face.document.end(face.warnings, error);
+    else {
+      flushQuietly(face.stdout);
+      if (face.ndjson) face.stderr.write(`${JSON.stringify({ error: errorEnvelope(error) })}\n`);
+      else face.stderr.write(humanFailure(error));
+    }
+    if (face.verbose) face.stderr.write(stackOf(thrown));
+    face.stderr.flush();
+    return error.exit;
+  } catch (second) {
+    // Showing the failure failed too: there is nobody left to tell, or no way to.
+    return second instanceof OutputClosed ? named(thrown).exit : 1;
+  }
+}
+
+function flushQuietly(sink: Sink): void {
+  try {
+    sink.flush();
+  } catch {
+    // The failure itself may be that the output cannot be written.
+  }
+}
+
+function humanFailure(error: HermesctlError): string {
+  const hint = error.hint === undefined ? '' : `hint: ${visibleLine(error.hint)}\n`;
+  return `error: ${visibleLine(error.message)}\n${hint}`;
+}
+
+function stackOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return `${String(thrown)}\n`;
+  const cause = thrown.cause === undefined ? '' : `caused by ${stackOf(thrown.cause)}`;
+  return `${thrown.stack ?? thrown.message}\n${cause}`;
+}
+
+/** Gives every throw a name of the error table. */
+function named(thrown: unknown): HermesctlError {
+  if (thrown instanceof HermesctlError) return thrown;
+  if (isSystemError(thrown)) return ioError(thrown);
+  if (isUsageError(thrown)) return usageError(thrown);
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new HermesctlError('UNEXPECTED', `Unexpected: ${message}`, {
+    hint: 'This is a bug in hermesctl. Run the command again with --verbose and report what it prints.',
+    cause: thrown,
+  });
+}
+
+/** What oclif throws for a command line it cannot read: these carry `oclif.exit`. */
+function isUsageError(thrown: unknown): thrown is Error {
+  return thrown instanceof Error && 'oclif' in thrown;
+}
+
+function usageError(thrown: Error): HermesctlError {
+  const [first, ...rest] = thrown.message
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && line !== 'See more help with --help');
+  const message = rest.length === 0 ? first : `${first} ${rest.join(' ')}`;
+  return new HermesctlError('USAGE', /[.?!]$/.test(message) ? message : `${message}.`, {
+    hint: "'hermesctl --help' lists the commands; every command has --help.",
+    cause: thrown,
+  });
+}
+
+/** Whether a command line asks for a face, read without parsing it: it may be the thing that cannot be parsed. */
+export function asksFor(argv: readonly string[], flag: '--json' | '--ndjson' | '--verbose'): boolean {
+  const end = argv.indexOf('--');
+  return (end < 0 ? argv : argv.slice(0, end)).includes(flag);
+}
+
+/** A failure before any command ran: an unknown command, a broken installation. */
+export function failOutsideCommand(thrown: unknown, argv: readonly string[]): void {
+  const { stdout, stderr } = processTerminal();
+  if (isHelpShown(thrown)) return;
+  process.exitCode = presentFailure(thrown, {
+    stdout,
+    stderr,
+    document: asksFor(argv, '--json') ? new JsonDocument(stdout, new Renderer(() => undefined)) : undefined,
+    ndjson: asksFor(argv, '--ndjson'),
+    verbose: asksFor(argv, '--verbose'),
+    warnings: [],
+  });
+}
+
+/** oclif ends the showing of help with a throw that means success. */
+function isHelpShown(thrown: unknown): boolean {
+  return thrown instanceof Error && (thrown as { oclif?: { exit?: number } }).oclif?.exit === 0;
+}

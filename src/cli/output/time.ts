@@ -1,0 +1,45 @@
+/** An epoch time in seconds as ISO 8601 UTC (`2026-05-03T01:15:26Z`); '' where it is none. */
+export function isoTime(seconds: number | undefined): string {
+  const date = toDate(seconds);
+  return date === undefined ? '' : date.toISOString().replace(/\.\d{3}Z$/, 'Z');
+}
+
+/** How long ago, for people: `3 hours ago`, `in 2 days`; '' where it is no time. */
+export async function fuzzyTime(seconds: number | undefined, now: number): Promise<string> {
+  const date = toDate(seconds);
+  if (date === undefined) return '';
+  const { formatDistanceStrict } = await import('date-fns/formatDistanceStrict');
+  return formatDistanceStrict(date, new Date(now * 1000), { addSuffix: true });
+}
+
+/** The local date and time, for people: `2026-05-03 03:15`; '' where it is no time. */
+export function localTime(seconds: number | undefined): string {
+  const date = toDate(seconds);
+  if (date === undefined) return '';
+  const two = (n: number): string => String(n).padStart(2, '0');
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}`;
+}
+
+function toDate(seconds: number | undefined): Date | undefined {
+  if (seconds === undefined || !Number.isFinite(seconds) || seconds === 0) return undefined;
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? undefined : date;
+}
+
+/**
+ * Reads a point in time as people write it: a duration back from now (`7d`,
+ * `12h`), an ISO 8601 date or time (local where it names no zone), or epoch
+ * seconds. Undefined where it is none of these.
+ */
+export async function parseTime(text: string, now: number): Promise<number | undefined> {
+  const trimmed = text.trim();
+  if (/^\d{9,11}(\.\d+)?$/.test(trimmed)) return Number(trimmed);
+  if (/^\d+(\.\d+)?\s*[a-z]+$/i.test(trimmed)) {
+    const { default: ms } = await import('ms');
+    const duration = ms(trimmed as Parameters<typeof ms>[0]) as number | undefined;
+    return duration === undefined ? undefined : now - duration / 1000;
+  }
+  const { parseISO } = await import('date-fns/parseISO');
+  const date = parseISO(trimmed);
+  return Number.isNaN(date.getTime()) ? undefined : date.getTime() / 1000;
+}

@@ -1,0 +1,40 @@
+import type { Clock, Progress } from '../core/deps';
+import type { Sink } from './output/sink';
+
+const FIRST_AFTER = 0.5;
+const EVERY = 0.1;
+const CLEAR_LINE = '\r\x1b[K';
+
+/**
+ * A line on standard error that tells how far long work has come: from half a
+ * second on, ten times a second, wiped when the work is over.
+ */
+export class ProgressLine {
+  private readonly began: number;
+  private shownAt = 0;
+  private shown = false;
+
+  constructor(
+    private readonly out: Sink,
+    private readonly clock: Clock,
+    private readonly label: string,
+  ) {
+    this.began = clock.now();
+  }
+
+  readonly update: Progress = (done, total) => {
+    const now = this.clock.now();
+    if (now - this.began < FIRST_AFTER || now - this.shownAt < EVERY) return;
+    this.shownAt = now;
+    this.shown = true;
+    this.out.write(`${CLEAR_LINE}${this.label} ${done} of ${total}`);
+    this.out.flush();
+  };
+
+  clear(): void {
+    if (!this.shown) return;
+    this.shown = false;
+    this.out.write(CLEAR_LINE);
+    this.out.flush();
+  }
+}

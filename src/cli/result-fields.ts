@@ -1,0 +1,84 @@
+import type { RawJson } from '../core/json/raw';
+import { renderJson } from '../core/json/render';
+import { toFloat } from '../core/json/python';
+import type { Context } from './context';
+import { renderTable } from './output/table';
+import { fuzzyTime, isoTime, localTime } from './output/time';
+import { visibleLine } from './output/visible';
+
+/** The keys of the store whose values are times in epoch seconds. */
+export const TIME_FIELDS: ReadonlySet<string> = new Set([
+  'created_at',
+  'updated_at',
+  'last_message_at',
+  'pending_started_at',
+  'worktree_created_at',
+  'share_created_at',
+]);
+
+/** A value as one line of text: strings bare, times readable, the rest as it is spelled. */
+export async function cellText(context: Context, key: string, raw: RawJson | undefined): Promise<string> {
+  if (raw === undefined) return '';
+  const value = raw.value();
+  if (value === null) return '';
+  const seconds = TIME_FIELDS.has(key) ? toFloat(value) : undefined;
+  if (seconds !== undefined) {
+    return context.isTerminal ? fuzzyTime(seconds, context.deps.clock.now()) : isoTime(seconds);
+  }
+  return visibleLine(plainText(raw, value));
+}
+
+/** A string bare, anything else as it is spelled, on one line. */
+function plainText(raw: RawJson, value: unknown): string {
+  return typeof value === 'string' ? value : renderJson(raw.text, { keepNonFinite: true });
+}
+
+/**
+ * Records as rows: a table for people, tab-separated lines without a header in
+ * a pipe. `flexible` columns may be cut on a narrow terminal.
+ */
+export async function showTable(
+  context: Context,
+  keys: readonly string[],
+  records: Iterable<Pick<ReadonlyMap<string, RawJson>, 'get'> | Record<string, RawJson>>,
+  flexible: readonly string[],
+  header = true,
+): Promise<void> {
+  const rows: string[][] = [];
+  for (const record of records) {
+    const at = (key: string): RawJson | undefined =>
+      record instanceof Map ? (record.get(key) as RawJson | undefined) : (record as Record<string, RawJson>)[key];
+    const row = await Promise.all(keys.map((key) => cellText(context, key, at(key))));
+    if (context.isTerminal) rows.push(row);
+    else context.line(row.join('\t'));
+  }
+  if (!context.isTerminal || rows.length === 0) return;
+  const columns = keys.map((key) => ({
+    header: key.toUpperCase().replaceAll('_', ' '),
+    flexible: flexible.includes(key),
+    align: NUMERIC.test(key) ? ('right' as const) : ('left' as const),
+  }));
+  const { bold, dim } = context.colors;
+  const paint = (text: string, row: number, column: number): string =>
+    row < 0 ? bold(text) : column === 0 ? dim(text) : text;
+  context.line(await renderTable(columns, rows, context.terminal, paint, header));
+}
+
+const NUMERIC = /(tokens|count|cost|percent|length)$/;
+
+/** `key  value` lines for one record: aligned and coloured for people, tab-separated in a pipe. */
+export function showRecord(context: Context, record: Record<string, RawJson>): void {
+  const widest = Math.max(...Object.keys(record).map((key) => key.length));
+  for (const [key, raw] of Object.entries(record)) {
+    const value = raw.value();
+    const seconds = TIME_FIELDS.has(key) ? toFloat(value) : undefined;
+    let text = value === null ? '' : plainText(raw, value);
+    if (seconds !== undefined) text = context.isTerminal ? localTime(seconds) : isoTime(seconds);
+    text = visibleLine(text);
+    context.line(
+      context.isTerminal
+        ? `${context.colors.dim(key.padEnd(widest))}  ${text || context.colors.dim('-')}`
+        : `${key}\t${text}`,
+    );
+  }
+}

@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs';
+
+import { HermesctlError } from '../core/errors';
+import { resolveSessionId } from '../core/listing/resolve-id';
+import { sessionIds } from '../core/sidecar/directory';
+import type { Context } from './context';
+
+/**
+ * The session ids that a command line names. `-` stands for the ids on standard
+ * input: one a line, or NUL-separated; always exact.
+ *
+ * @throws HermesctlError `USAGE`, `SESSION_NOT_FOUND`, `STORE_NOT_FOUND`.
+ */
+function givenIds(args: readonly string[], nullSeparated: boolean): { id: string; exact: boolean }[] {
+  return args.flatMap((arg) =>
+    arg === '-'
+      ? readIdsFromInput(nullSeparated).map((id) => ({ id, exact: true }))
+      : [{ id: arg, exact: nullSeparated }],
+  );
+}
+
+function readIdsFromInput(nullSeparated: boolean): string[] {
+  let text: string;
+  try {
+    text = readFileSync(0, 'utf8');
+  } catch (error) {
+    throw new HermesctlError('USAGE', 'Standard input cannot be read for the ids that - stands for.', { cause: error });
+  }
+  return text
+    .split(nullSeparated ? '\0' : /\r?\n/)
+    .map((id) => (nullSeparated ? id : id.trim()))
+    .filter((id) => id !== '');
+}
+
+/**
+ * Whether every session is meant, and not some that are named.
+ *
+ * @throws HermesctlError `USAGE` where both are said.
+ */
+export function wantsAll(args: readonly string[], flags: { all?: boolean }): boolean {
+  if (flags.all && args.length > 0) throw new HermesctlError('USAGE', '--all and session ids exclude each other.');
+  return flags.all ?? false;
+}
+
+/**
+ * The ids that a reading command works on, in the order given: those named (a
+ * unique prefix will do, except for ids that came from a script), or with
+ * `--all` every one of the store.
+ *
+ * @throws HermesctlError `USAGE`, `SESSION_NOT_FOUND`, `STORE_NOT_FOUND`.
+ */
+export function idsToRead(
+  context: Context,
+  args: readonly string[],
+  flags: { all?: boolean; null?: boolean },
+): string[] {
+  const { deps, location } = context;
+  if (wantsAll(args, flags)) return sessionIds(deps.fs, location).sort();
+  if (args.length === 0) {
+    throw new HermesctlError('USAGE', 'No session was named.', {
+      hint: "Give session ids, - to read them from standard input, or --all; 'hermesctl sessions list' shows them.",
+    });
+  }
+  const given = givenIds(args, flags.null ?? false);
+  // One that is not there must not hide the others: reading it says so.
+  return given.map(({ id, exact }) =>
+    given.length === 1 ? resolveSessionId(deps.fs, location, id, !exact) : resolveOrKeep(context, id, exact),
+  );
+}
+
+function resolveOrKeep(context: Context, id: string, exact: boolean): string {
+  try {
+    return resolveSessionId(context.deps.fs, context.location, id, !exact);
+  } catch (error) {
+    if (error instanceof HermesctlError && error.code === 'SESSION_NOT_FOUND') return id;
+    throw error;
+  }
+}

@@ -1,0 +1,77 @@
+import { HermesctlError } from '../core/errors';
+import type { RawJson } from '../core/json/raw';
+import { ROW_KEYS, type SessionRow } from '../core/session/row';
+import type { Context } from './context';
+import type { OutputValue } from './output/document';
+import { showTable } from './result-fields';
+
+export const DEFAULT_COLUMNS = ['session_id', 'title', 'message_count', 'last_message_at', 'model', 'profile'];
+
+/** The columns that give way on a narrow terminal, in this order of the table. */
+const FLEXIBLE = ['title', 'workspace', 'model'];
+
+export interface RowFaceFlags {
+  columns?: string | undefined;
+  ids?: boolean;
+  null?: boolean;
+  'no-header'?: boolean;
+}
+
+/**
+ * Shows rows in the face that was asked for: a table, tab-separated lines,
+ * bare ids, one JSON document, or a JSON row a line.
+ */
+export async function showRows(
+  context: Context,
+  rows: readonly SessionRow[],
+  total: number,
+  flags: RowFaceFlags,
+): Promise<void> {
+  const columns = chosenColumns(flags.columns, rows);
+  const entriesOf = (row: SessionRow): Iterable<[string, OutputValue]> =>
+    columns === undefined ? row.entries() : columns.map((key) => [key, row.raw(key) ?? null]);
+  await context.show({
+    json: async (document) => {
+      await document.array('sessions', rows, (row, path) => document.renderer.entries(entriesOf(row), path));
+      document.member('total', total);
+    },
+    ndjson: () => {
+      const renderer = context.renderer();
+      rows.forEach((row, i) => {
+        context.line(renderer.entries(entriesOf(row), `sessions[${i}]`));
+      });
+    },
+    human: async () => {
+      if (flags.ids) {
+        for (const row of rows) context.terminal.stdout.write(`${row.id}${flags.null ? '\0' : '\n'}`);
+        return;
+      }
+      await showTable(context, columns ?? DEFAULT_COLUMNS, rows.map(asRecord), FLEXIBLE, !flags['no-header']);
+      if (rows.length === 0) context.note(total === 0 ? 'No sessions.' : `No sessions there: ${total} in all.`);
+      else if (context.isTerminal && rows.length < total) {
+        context.note(`Showing ${rows.length} of ${total.toLocaleString('en-US')}.`);
+      }
+    },
+  });
+}
+
+function asRecord(row: SessionRow): Map<string, RawJson> {
+  return new Map(row.entries());
+}
+
+/** @throws HermesctlError `USAGE` for a column that no row could have. */
+function chosenColumns(text: string | undefined, rows: readonly SessionRow[]): string[] | undefined {
+  if (text === undefined) return undefined;
+  const columns = text
+    .split(',')
+    .map((key) => key.trim())
+    .filter((key) => key !== '');
+  const known = new Set<string>([...ROW_KEYS, ...rows.flatMap((row) => [...row.entries()].map(([key]) => key))]);
+  const unknown = columns.filter((key) => !known.has(key));
+  if (unknown.length === 0 && columns.length > 0) return columns;
+  throw new HermesctlError(
+    'USAGE',
+    columns.length === 0 ? '--columns names no column.' : `No row has ${unknown.map((key) => `'${key}'`).join(', ')}.`,
+    { hint: `Columns: ${[...known].join(', ')}.`, details: { columns: [...known] } },
+  );
+}

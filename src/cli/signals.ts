@@ -1,0 +1,46 @@
+import type { Breathe } from '../core/deps';
+
+/** The user or the system ended the command. */
+export class Interrupted extends Error {
+  constructor(readonly signal: 'SIGINT' | 'SIGTERM') {
+    super(signal === 'SIGINT' ? 'Interrupted.' : 'Terminated.');
+  }
+
+  get exit(): number {
+    return this.signal === 'SIGINT' ? 130 : 143;
+  }
+}
+
+const PAUSE_EVERY_MS = 40;
+
+/**
+ * Turns the first SIGINT or SIGTERM into a rejection at the next breath, so
+ * that a command ends in order, with its documented exit code; a second one
+ * ends the process at once. Work that never breathes is ended by the second.
+ */
+export function listenForSignals(): { breathe: Breathe; stop: () => void } {
+  let received: Interrupted | undefined;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    received = new Interrupted(signal as 'SIGINT' | 'SIGTERM');
+    stop();
+  };
+  const stop = (): void => {
+    process.removeListener('SIGINT', onSignal);
+    process.removeListener('SIGTERM', onSignal);
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+
+  let last = Date.now();
+  const breathe: Breathe = () => {
+    if (Date.now() - last < PAUSE_EVERY_MS) return undefined;
+    return new Promise((resolve, reject) => {
+      setImmediate(() => {
+        last = Date.now();
+        if (received) reject(received);
+        else resolve();
+      });
+    });
+  };
+  return { breathe, stop };
+}

@@ -1,0 +1,75 @@
+import { Flags } from '@oclif/core';
+
+import { BaseCommand } from '../../cli/base-command';
+import { listFilter, listFilterFlags } from '../../cli/list-flags';
+import { DEFAULT_COLUMNS, showRows } from '../../cli/session-rows';
+import type { ErrorCode } from '../../core/errors';
+import { listSessions } from '../../core/listing/list';
+import { SORT_KEYS, type SortKey } from '../../core/listing/query';
+
+const TERMINAL_LIMIT = 50;
+
+export default class SessionsList extends BaseCommand {
+  static override summary = 'List sessions.';
+  static override description =
+    'Lists the sessions of the store, pinned ones first, then by last activity. Archived, cron, webhook and kanban sessions and empty Untitled ones are hidden unless asked for. Rows come from the index where it is good and from the session files where it is not; nothing is written, and a damaged file is a warning.';
+
+  static override aliases = ['sessions:ls'];
+  static override exitCodes: ErrorCode[] = ['STORE_NOT_FOUND', 'STORE_DAMAGED'];
+
+  static override flags = {
+    ...listFilterFlags,
+    limit: Flags.integer({
+      char: 'L',
+      min: 0,
+      helpValue: 'N',
+      summary: 'At most N rows; 0: all. 50 on a terminal, all in a pipe.',
+    }),
+    offset: Flags.integer({ min: 0, default: 0, helpValue: 'N', summary: 'Leave out the first N.' }),
+    sort: Flags.option({ options: SORT_KEYS, default: 'activity' as SortKey })({ summary: 'What to sort by.' }),
+    reverse: Flags.boolean({ char: 'r', summary: 'The other way round.' }),
+    columns: Flags.string({
+      helpValue: 'KEY,…',
+      summary: `Which keys of a row to show, in any face (${DEFAULT_COLUMNS.join(', ')}).`,
+    }),
+    ids: Flags.boolean({ exclusive: ['json', 'ndjson', 'columns'], summary: 'Print ids only, one a line.' }),
+    null: Flags.boolean({
+      char: '0' as 'z',
+      dependsOn: ['ids'],
+      summary: 'With --ids: end each with NUL, not a line break.',
+    }),
+    ndjson: Flags.boolean({ exclusive: ['json'], summary: 'Print one JSON row a line.' }),
+    'no-header': Flags.boolean({ summary: 'No header line above a table.' }),
+  };
+
+  static override examples = [
+    { description: 'The latest sessions', command: '<%= config.bin %> sessions list' },
+    {
+      description: 'Everything active this week, as JSON',
+      command: '<%= config.bin %> sessions list --since 7d --json',
+    },
+    {
+      description: 'Ids for a loop',
+      command: '<%= config.bin %> sessions list --only-archived --ids -0 | xargs -0 -n1 <%= config.bin %> status',
+    },
+    {
+      description: 'Chosen columns in a pipe',
+      command: '<%= config.bin %> sessions list --columns session_id,title,estimated_cost --sort cost | head',
+    },
+  ];
+
+  async run(): Promise<void> {
+    const { flags } = await this.parse(SessionsList);
+    const context = this.context(flags);
+    const query = {
+      filter: await listFilter(context, flags),
+      sort: flags.sort,
+      reverse: flags.reverse,
+      limit: flags.limit ?? (context.isTerminal && context.face === 'human' && !flags.ids ? TERMINAL_LIMIT : 0),
+      offset: flags.offset,
+    };
+    const { rows, total, warnings } = await listSessions(context.location, query, context.defaults, context.deps);
+    context.warn(...warnings);
+    await showRows(context, rows, total, flags);
+  }
+}

@@ -1,0 +1,65 @@
+import { HermesctlError, ioError, isSystemError } from '../errors';
+import type { ByteSource } from '../json/reader';
+import type { FileSystem } from './file-system';
+import { type FileStamp, stampOf } from './stamp';
+
+/** A regular file, open for reading: one version of it, whatever is renamed over its name meanwhile. */
+export interface OpenFile {
+  path: string;
+  source: ByteSource;
+  stamp: FileStamp;
+}
+
+/**
+ * Opens a regular file, hands it to `use` and closes it, whatever happens.
+ * Gives undefined where there is no such file.
+ *
+ * @throws HermesctlError `IO_ERROR` where it cannot be read or is no regular file.
+ */
+export function withFile<T>(fs: FileSystem, path: string, use: (file: OpenFile) => T): T | undefined {
+  const fd = openExisting(fs, path);
+  if (fd === undefined) return undefined;
+  try {
+    return use(openFile(fs, fd, path));
+  } catch (error) {
+    throw isSystemError(error) ? ioError(error, path) : error;
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** Like {@link withFile}, for work that lets signals in or hands out its result piece by piece. */
+export async function withFileAsync<T>(
+  fs: FileSystem,
+  path: string,
+  use: (file: OpenFile) => Promise<T>,
+): Promise<T | undefined> {
+  const fd = openExisting(fs, path);
+  if (fd === undefined) return undefined;
+  try {
+    return await use(openFile(fs, fd, path));
+  } catch (error) {
+    throw isSystemError(error) ? ioError(error, path) : error;
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+function openExisting(fs: FileSystem, path: string): number | undefined {
+  try {
+    // Not blocking: a FIFO by a session's name must not hang a listing.
+    return fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+  } catch (error) {
+    if (isSystemError(error) && error.code === 'ENOENT') return undefined;
+    throw isSystemError(error) ? ioError(error, path) : error;
+  }
+}
+
+function openFile(fs: FileSystem, fd: number, path: string): OpenFile {
+  const stats = fs.fstatSync(fd, { bigint: true });
+  if (!stats.isFile()) throw new HermesctlError('IO_ERROR', `${path} is not a regular file.`, { details: { path } });
+  const source: ByteSource = {
+    read: (into, offset, length, position) => fs.readSync(fd, into, offset, length, position),
+  };
+  return { path, source, stamp: stampOf(stats) };
+}

@@ -1,0 +1,136 @@
+import { pythonFloat } from './raw';
+import { tokensOf } from './tokens';
+
+/*
+ * What Python's built-ins make of a decoded JSON value. The store's rules are
+ * written in terms of them ("falsy", `str()`, `float()`, `int()`, `strip()`),
+ * so they are here once, under their own names.
+ */
+
+/** Python's truth of a JSON value. */
+export function truthy(value: unknown): boolean {
+  if (value === null || value === undefined || value === false || value === 0 || value === '') return false;
+  if (Array.isArray(value)) return value.length > 0;
+  if (typeof value === 'object') return Object.keys(value).length > 0;
+  return true;
+}
+
+/** The characters that Python's `str.strip()` removes. */
+const PY_SPACE = '\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000';
+const STRIP = new RegExp(`^[${PY_SPACE}]+|[${PY_SPACE}]+$`, 'gu');
+
+export function strip(text: string): string {
+  return text.replace(STRIP, '');
+}
+
+const FLOAT = /^[+-]?(?:(?:\d+(?:_\d+)*)?\.?(?:\d+(?:_\d+)*)?(?:e[+-]?\d+(?:_\d+)*)?|inf(?:inity)?|nan)$/i;
+
+/** `float(value)`, or undefined where Python raises. */
+export function toFloat(value: unknown): number | undefined {
+  if (typeof value === 'number') return value;
+  if (typeof value === 'boolean') return value ? 1 : 0;
+  if (typeof value !== 'string') return undefined;
+  const text = strip(value);
+  if (!FLOAT.test(text) || !/\d|inf|nan/i.test(text)) return undefined;
+  const word = text.toLowerCase().replaceAll('_', '');
+  if (word.endsWith('nan')) return NaN;
+  if (word.includes('inf')) return word.startsWith('-') ? -Infinity : Infinity;
+  const number = Number(word);
+  return Number.isNaN(number) ? undefined : number;
+}
+
+/** `int(value)` (towards zero), or undefined where Python raises. */
+export function toInt(value: unknown): number | undefined {
+  if (typeof value === 'number') return Number.isFinite(value) ? Math.trunc(value) : undefined;
+  if (typeof value === 'boolean') return value ? 1 : 0;
+  if (typeof value !== 'string') return undefined;
+  const text = strip(value);
+  return /^[+-]?\d+(?:_\d+)*$/.test(text) ? Number(text.replaceAll('_', '')) : undefined;
+}
+
+/** Characters that Python's `repr` of a string escapes, beyond the quote, the backslash and \t \n \r. */
+const UNPRINTABLE = /[\p{C}\p{Z}]/u;
+
+function reprString(text: string): string {
+  const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
+  let out = quote;
+  for (const char of text) {
+    const code = char.codePointAt(0)!;
+    if (char === quote || char === '\\') out += `\\${char}`;
+    else if (char === '\n') out += '\\n';
+    else if (char === '\r') out += '\\r';
+    else if (char === '\t') out += '\\t';
+    else if (char !== ' ' && UNPRINTABLE.test(char)) {
+      if (code < 0x100) out += `\\x${code.toString(16).padStart(2, '0')}`;
+      else if (code < 0x10000) out += `\\u${code.toString(16).padStart(4, '0')}`;
+      else out += `\\U${code.toString(16).padStart(8, '0')}`;
+    } else out += char;
+  }
+  return out + quote;
+}
+
+/** Deeper than this Python itself gives up (its recursion limit is 1,000). */
+const MAX_DEPTH = 900;
+
+/**
+ * `repr()` of the value that this JSON text decodes to in Python: the store
+ * shows an object that stands where text should be in that form. Works on the
+ * spelling, because JavaScript cannot tell `1.0` from `1`. A value nested too
+ * deeply for Python comes back as its own JSON text.
+ */
+export function pythonRepr(jsonText: string): string {
+  const tokens = tokensOf(jsonText);
+  const next = (): string => tokens.next().value as string;
+  let tooDeep = false;
+
+  const value = (token: string, depth: number): string => {
+    if (depth > MAX_DEPTH) tooDeep = true;
+    if (tooDeep || (token !== '[' && token !== '{')) return tooDeep ? '' : reprScalar(token);
+    return token === '[' ? list(depth) : dict(depth);
+  };
+  const list = (depth: number): string => {
+    const items: string[] = [];
+    for (let token = next(); token !== ']' && !tooDeep; token = next()) {
+      if (token !== ',') items.push(value(token, depth + 1));
+    }
+    return `[${items.join(', ')}]`;
+  };
+  const dict = (depth: number): string => {
+    const members = new Map<string, string>();
+    for (let token = next(); token !== '}' && !tooDeep; token = next()) {
+      if (token === ',') continue;
+      next(); // the colon
+      members.set(JSON.parse(token) as string, value(next(), depth + 1));
+    }
+    return `{${[...members].map(([key, repr]) => `${reprString(key)}: ${repr}`).join(', ')}}`;
+  };
+
+  const repr = value(next(), 0);
+  return tooDeep ? jsonText : repr;
+}
+
+/** `str()` of the value that this JSON text decodes to in Python. */
+export function pythonStr(jsonText: string): string {
+  return jsonText.startsWith('"') ? (JSON.parse(jsonText) as string) : pythonRepr(jsonText);
+}
+
+function reprScalar(token: string): string {
+  if (token.startsWith('"')) return reprString(JSON.parse(token) as string);
+  switch (token) {
+    case 'null':
+      return 'None';
+    case 'true':
+      return 'True';
+    case 'false':
+      return 'False';
+    case 'NaN':
+      return 'nan';
+    case 'Infinity':
+      return 'inf';
+    case '-Infinity':
+      return '-inf';
+  }
+  if (/^-?\d+$/.test(token)) return BigInt(token).toString();
+  const float = pythonFloat(Number(token));
+  return float === 'Infinity' ? 'inf' : float === '-Infinity' ? '-inf' : float;
+}

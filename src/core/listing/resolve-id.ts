@@ -1,0 +1,48 @@
+import { HermesctlError } from '../errors';
+import type { FileSystem } from '../files/file-system';
+import type { Location } from '../location/location';
+import { assertStoreId, isStoreId } from '../session/id';
+import { assertStore, sessionIds } from '../sidecar/directory';
+import { sidecarPath } from '../sidecar/read';
+
+const MIN_PREFIX = 4;
+const MAX_CANDIDATES = 20;
+
+/**
+ * The id of the session that a person means: exact, else the only one that
+ * begins so (from 4 characters on, and only where prefixes are allowed).
+ *
+ * @throws HermesctlError `USAGE` (no id at all, or ambiguous: the candidates are named), `SESSION_NOT_FOUND`, `STORE_NOT_FOUND`.
+ */
+export function resolveSessionId(fs: FileSystem, location: Location, given: string, allowPrefix: boolean): string {
+  assertStoreId(given);
+  assertStore(fs, location);
+  if (hasFile(fs, location, given)) return given;
+  const ids = allowPrefix && given.length >= MIN_PREFIX ? sessionIds(fs, location) : [];
+  const candidates = ids.filter((id) => id.startsWith(given)).sort();
+  if (candidates.length === 1) return candidates[0];
+  if (candidates.length > 1) throw ambiguous(given, candidates);
+  throw sessionNotFound(given, location);
+}
+
+/** Asked of the file system by name: a directory of 300,000 names is only read for a prefix. */
+function hasFile(fs: FileSystem, location: Location, id: string): boolean {
+  return fs.lstatSync(sidecarPath(location.sessionsDir.value, id), { throwIfNoEntry: false }) !== undefined;
+}
+
+function ambiguous(given: string, candidates: string[]): HermesctlError {
+  const shown = candidates.slice(0, MAX_CANDIDATES);
+  const more = candidates.length - shown.length;
+  return new HermesctlError(
+    'USAGE',
+    `'${given}' begins ${candidates.length} session ids: ${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}.`,
+    { hint: 'Give more of the id.', details: { candidates } },
+  );
+}
+
+export function sessionNotFound(id: string, location: Location): HermesctlError {
+  return new HermesctlError('SESSION_NOT_FOUND', `There is no session ${id} in ${location.sessionsDir.value}.`, {
+    hint: isStoreId(id) ? "'hermesctl sessions list --all' shows all there are." : 'Check the id.',
+    details: { session_id: id },
+  });
+}

@@ -1,0 +1,32 @@
+import type { FileSystem } from '../files/file-system';
+import type { Location, Resolved } from './location';
+
+/** One resolved location, for showing. */
+export interface DescribedPath extends Resolved {
+  name: string;
+  /** Whether it is there; null for what is no path. */
+  exists: boolean | null;
+}
+
+/** All locations under the names that `hermesctl paths` gives them. Looks, and creates nothing. */
+export function describeLocation(location: Location, fs: FileSystem): DescribedPath[] {
+  const path = (name: string, resolved: Resolved): DescribedPath => ({
+    name,
+    ...resolved,
+    exists: fs.statSync(resolved.value, { throwIfNoEntry: false }) !== undefined,
+  });
+  const text = (name: string, resolved: Resolved): DescribedPath => ({ name, ...resolved, exists: null });
+  return [
+    path('state_dir', location.stateDir),
+    path('sessions_dir', location.sessionsDir),
+    path('index_file', location.indexFile),
+    path('projects_file', location.projectsFile),
+    path('settings_file', location.settingsFile),
+    path('base_home', location.baseHome),
+    text('profile', location.profile),
+    path('profile_home', location.profileHome),
+    path('agent_database', location.agentDatabase),
+    path('default_workspace', location.defaultWorkspace),
+    text('default_model', location.defaultModel),
+  ];
+}

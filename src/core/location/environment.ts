@@ -1,0 +1,28 @@
+/** What the machine and the caller say about where things are. Nothing else is consulted. */
+export interface Environment {
+  /** Environment variables; a variable set to the empty string counts as unset. */
+  variables: Readonly<Record<string, string | undefined>>;
+  /** The user's home directory. */
+  userHome: string;
+  platform: NodeJS.Platform;
+  cwd: string;
+}
+
+/** What the global flags say. */
+export interface LocationFlags {
+  stateDir?: string | undefined;
+  hermesHome?: string | undefined;
+  profile?: string | undefined;
+}
+
+/** Every environment variable that hermesctl reads, and what for. The documentation is checked against this list. */
+export const ENVIRONMENT_VARIABLES = {
+  HERMES_WEBUI_STATE_DIR: 'the store: the WebUI’s state directory (flag: --state-dir)',
+  HERMES_HOME: 'the agent’s home (flag: --hermes-home)',
+  HERMES_BASE_HOME: 'the home that holds `profiles/`, where it is not HERMES_HOME',
+  HERMES_WEBUI_DEFAULT_WORKSPACE: 'workspace of sessions that record none',
+  HERMES_WEBUI_DEFAULT_MODEL: 'model of sessions that record none',
+  NO_COLOR: 'any value: no colour',
+} as const;
+
+export type VariableName = keyof typeof ENVIRONMENT_VARIABLES;

@@ -1,0 +1,98 @@
+import { strip, toFloat, truthy } from '../json/python';
+import { RawJson } from '../json/raw';
+import type { JsonReader } from '../json/reader';
+
+/** What a row needs to know of a transcript. */
+export interface TranscriptFacts {
+  /** Items of `messages`, whatever they are. */
+  count: number;
+  /** Messages that are objects and whose role is exactly `user`. */
+  userCount: number;
+  /**
+   * Time of the last message, in epoch seconds: from the end, the first that
+   * has one, passing over tool results and interrupted answers without text.
+   */
+  lastAt: number | undefined;
+}
+
+export const EMPTY_TRANSCRIPT: TranscriptFacts = { count: 0, userCount: 0, lastAt: undefined };
+
+/**
+ * Reads the array of messages that comes next, one message at a time, keeping
+ * none. A message that is not an object is counted and is nobody's turn.
+ *
+ * @throws JsonSyntaxError where the array breaks.
+ */
+export function readTranscriptFacts(reader: JsonReader): TranscriptFacts {
+  const facts: TranscriptFacts = { ...EMPTY_TRANSCRIPT };
+  reader.beginArray();
+  while (reader.nextItem()) {
+    facts.count++;
+    if (reader.peekKind() !== 'object') {
+      reader.skipValue();
+      continue;
+    }
+    const message = readMessageFacts(reader);
+    if (message.role === 'user') facts.userCount++;
+    if (message.countsAsActivity && message.at !== undefined) facts.lastAt = message.at;
+  }
+  return facts;
+}
+
+interface MessageFacts {
+  role: unknown;
+  at: number | undefined;
+  countsAsActivity: boolean;
+}
+
+function readMessageFacts(reader: JsonReader): MessageFacts {
+  let role: unknown;
+  let ts: unknown;
+  let timestamp: unknown;
+  let partial = false;
+  let hasText = false;
+  reader.beginObject();
+  while (reader.nextMember()) {
+    if (reader.keyIs('role')) role = RawJson.fromBytes(reader.capture()).value();
+    else if (reader.keyIs('timestamp')) timestamp = RawJson.fromBytes(reader.capture()).value();
+    else if (reader.keyIs('_ts')) ts = RawJson.fromBytes(reader.capture()).value();
+    else if (reader.keyIs('_partial')) partial = truthy(RawJson.fromBytes(reader.capture()).value());
+    else if (reader.keyIs('content') && (role === undefined || role === 'assistant')) hasText = readHasText(reader);
+    else reader.skipValue();
+  }
+  const emptyPartial = role === 'assistant' && partial && !hasText;
+  return { role, at: messageTime(ts, timestamp), countsAsActivity: role !== 'tool' && !emptyPartial };
+}
+
+/**
+ * A message's time in epoch seconds: `_ts`, else `timestamp`; numbers and
+ * numeric strings. Zero, what is no number and what is not finite are no time.
+ */
+export function messageTime(ts: unknown, timestamp: unknown): number | undefined {
+  const time = toFloat(truthy(ts) ? ts : timestamp);
+  return time !== undefined && Number.isFinite(time) && time !== 0 ? time : undefined;
+}
+
+/** Steps over the content that comes next and tells whether it holds text. Mostly one look at its first byte. */
+function readHasText(reader: JsonReader): boolean {
+  if (reader.peekKind() === 'string') {
+    const first = reader.lookAhead(2)[1];
+    if (first > 0x20 && first < 0x7f && first !== 0x22 && first !== 0x5c) {
+      reader.skipValue();
+      return true;
+    }
+  }
+  return hasText(RawJson.fromBytes(reader.capture()).value());
+}
+
+function hasText(content: unknown): boolean {
+  if (typeof content === 'string') return strip(content) !== '';
+  if (!Array.isArray(content)) return truthy(content);
+  return content.some((part: unknown) => {
+    if (typeof part === 'string') return strip(part) !== '';
+    if (typeof part !== 'object' || part === null || Array.isArray(part)) return truthy(part);
+    const { type, text, content: inner } = part as Record<string, unknown>;
+    const value = truthy(text) ? text : inner;
+    return type === 'text' && (typeof value === 'string' ? strip(value) !== '' : truthy(value));
+  });
+}

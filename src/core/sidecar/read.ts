@@ -1,0 +1,175 @@
+import * as path from 'node:path';
+
+import { HermesctlError, type Warning } from '../errors';
+import type { FileSystem } from '../files/file-system';
+import { type OpenFile, withFile } from '../files/open-file';
+import type { FileStamp } from '../files/stamp';
+import { type MemberSpan, readMetadataPrefix } from '../json/document';
+import { RawJson } from '../json/raw';
+import { JsonReader } from '../json/reader';
+import { METADATA_FIELDS, METADATA_NEEDED, METADATA_STOPS } from '../session/fields';
+import { EMPTY_TRANSCRIPT, readTranscriptFacts, type TranscriptFacts } from '../session/transcript';
+import { asDamage, damaged } from './damage';
+
+interface SidecarBase {
+  id: string;
+  path: string;
+  stamp: FileStamp;
+  /** The small top-level members (see METADATA_FIELDS), as spelled, last duplicate wins. */
+  fields: ReadonlyMap<string, RawJson>;
+  warnings: Warning[];
+}
+
+/** A sidecar of which all was walked: what it holds is known, and where each part of it stands. */
+export interface ScannedSidecar extends SidecarBase {
+  readonly kind: 'scanned';
+  transcript: TranscriptFacts;
+  /** All top-level members, duplicates included. */
+  members: MemberSpan[];
+}
+
+/**
+ * A sidecar of which only the beginning was read. It has no transcript to
+ * write back, and its kind keeps it away from everything that saves.
+ */
+export interface SidecarMetadata extends SidecarBase {
+  readonly kind: 'metadata-only';
+  /** Known only where the file's layout made a full read necessary. */
+  transcript: TranscriptFacts | undefined;
+  /** Bytes of the file that were walked. */
+  bytesRead: number;
+}
+
+export function sidecarPath(sessionsDir: string, id: string): string {
+  return path.join(sessionsDir, `${id}.json`);
+}
+
+/**
+ * Reads a sidecar from end to end, keeping its metadata and the facts of its
+ * transcript but no message. Undefined where there is no such file.
+ *
+ * @throws HermesctlError `SESSION_DAMAGED` with kind and byte offset, `IO_ERROR`.
+ */
+export function scanSidecar(
+  fs: FileSystem,
+  sessionsDir: string,
+  id: string,
+  buffer?: Buffer,
+): ScannedSidecar | undefined {
+  return withFile(fs, sidecarPath(sessionsDir, id), (file) => scanOpenSidecar(file, id, buffer));
+}
+
+/** {@link scanSidecar} of a file that is open already. */
+export function scanOpenSidecar(file: OpenFile, id: string, buffer?: Buffer): ScannedSidecar {
+  const fields = new Map<string, RawJson>();
+  const members: MemberSpan[] = [];
+  let transcript = EMPTY_TRANSCRIPT;
+  try {
+    const reader = new JsonReader(file.source, { chunkSize: chunkFor(file), ...(buffer ? { buffer } : {}) });
+    if (reader.lookAhead(1)[0] !== 0x7b) {
+      reader.skipValue();
+      throw damaged(file.path, id, 'not-an-object', 0);
+    }
+    reader.beginObject();
+    while (reader.nextMember()) {
+      const { keyStart, keyEnd } = reader;
+      const key = reader.keyText();
+      const kind = reader.peekKind();
+      const start = reader.offset;
+      if (key === 'messages') transcript = readMessages(reader, file, id);
+      else if (METADATA_FIELDS.has(key)) fields.set(key, RawJson.fromBytes(reader.capture()));
+      else reader.skipValue();
+      members.push({ key, keyStart, keyEnd, kind, start, end: reader.offset });
+    }
+    reader.finish();
+    return {
+      kind: 'scanned',
+      id,
+      path: file.path,
+      stamp: file.stamp,
+      fields,
+      members,
+      transcript,
+      warnings: sidecarWarnings(file.path, id, fields, reader.hasBom),
+    };
+  } catch (error) {
+    throw asDamage(error, file.path, id, file.stamp.size);
+  }
+}
+
+/** `messages` may be a list or, in old files, null; anything else is damage. */
+function readMessages(reader: JsonReader, file: OpenFile, id: string): TranscriptFacts {
+  const kind = reader.peekKind();
+  if (kind === 'array') return readTranscriptFacts(reader);
+  if (kind === 'null') {
+    reader.skipValue();
+    return EMPTY_TRANSCRIPT;
+  }
+  throw damaged(file.path, id, 'messages-not-a-list', reader.offset);
+}
+
+/**
+ * Reads only the metadata at the beginning of a sidecar, however large the
+ * file. Where the layout is an older one (metadata after the messages, or not
+ * all of what identifies a session before them) the file is read in full, as
+ * the server does. Undefined where there is no such file.
+ *
+ * @throws HermesctlError `SESSION_DAMAGED`, `IO_ERROR`.
+ */
+export function readSidecarMetadata(fs: FileSystem, sessionsDir: string, id: string): SidecarMetadata | undefined {
+  return withFile(fs, sidecarPath(sessionsDir, id), (file) => {
+    let prefix;
+    try {
+      prefix = readMetadataPrefix(file.source, METADATA_STOPS);
+    } catch (error) {
+      if (error instanceof HermesctlError) throw error;
+      return fromScan(scanOpenSidecar(file, id)); // it knows how to say what is wrong
+    }
+    if (prefix.stoppedAt === undefined || METADATA_NEEDED.some((key) => !prefix.members.has(key))) {
+      return fromScan(scanOpenSidecar(file, id));
+    }
+    return {
+      kind: 'metadata-only' as const,
+      id,
+      path: file.path,
+      stamp: file.stamp,
+      fields: prefix.members,
+      transcript: undefined,
+      bytesRead: prefix.bytes,
+      warnings: sidecarWarnings(file.path, id, prefix.members, prefix.hasBom),
+    };
+  });
+}
+
+function fromScan({ id, path: file, stamp, fields, transcript, warnings }: ScannedSidecar): SidecarMetadata {
+  return { kind: 'metadata-only', id, path: file, stamp, fields, transcript, warnings, bytesRead: Number(stamp.size) };
+}
+
+function sidecarWarnings(file: string, id: string, fields: ReadonlyMap<string, RawJson>, hasBom: boolean): Warning[] {
+  const warnings: Warning[] = [];
+  if (hasBom) {
+    warnings.push({
+      code: 'BOM',
+      message: `${file} begins with a byte-order mark: the server cannot load it.`,
+      session_id: id,
+      path: file,
+    });
+  }
+  const inner = fields.get('session_id')?.value();
+  if (typeof inner === 'string' && inner !== '' && inner !== id) {
+    warnings.push({
+      code: 'ID_MISMATCH',
+      message: `${file} calls itself ${JSON.stringify(inner)}; it is listed by its file name.`,
+      session_id: id,
+      inner_session_id: inner,
+      path: file,
+    });
+  }
+  return warnings;
+}
+
+/** Small files in one read, large ones in pieces. */
+function chunkFor(file: OpenFile): number {
+  const MAX_CHUNK = 1024 * 1024;
+  return Math.min(MAX_CHUNK, Math.max(4096, Number(file.stamp.size) + 1));
+}
