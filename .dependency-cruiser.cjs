@@ -78,7 +78,7 @@ module.exports = {
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
     enhancedResolveOptions: {
-      extensions: ['.ts', '.js'],
+      extensions: ['.ts', '.js', '.d.ts'],
       exportsFields: ['exports'],
       conditionNames: ['require', 'node', 'default', 'types'],
     },
