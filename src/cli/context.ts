@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { homedir } from 'node:os';
 
 import type { Colors } from 'picocolors/types';
@@ -12,6 +13,7 @@ import type { RowDefaults } from '../core/session/row';
 import { errorEnvelope, JsonDocument, Renderer } from './output/document';
 import { colors, type Terminal } from './output/terminal';
 import { visibleLine } from './output/visible';
+import { systemProcesses } from './processes';
 import { ProgressLine } from './progress';
 import { listenForSignals } from './signals';
 
@@ -54,13 +56,15 @@ export class Context {
     if (this.face === 'json') this.document = new JsonDocument(terminal.stdout, this.renderer());
     const { variables } = this.environment;
     this.colors = colors(terminal.stdoutIsTerminal && !flags['no-color'] && !variables['NO_COLOR']);
-    const clock = { now: () => Date.now() / 1000 };
-    const { breathe, stop } = listenForSignals();
+    const { breathe, sleep, stop } = listenForSignals();
     this.stopSignals = stop;
+    const clock = { now: () => Date.now() / 1000, sleep };
     if (terminal.stderrIsTerminal && !flags.quiet) this.progress = new ProgressLine(terminal.stderr, clock, 'reading');
     this.deps = {
       fs: nodeFileSystem,
       clock,
+      ids: { uuidHex: () => randomUUID().replaceAll('-', '') },
+      processes: systemProcesses(process.argv.slice(2)),
       breathe,
       progress: this.progress?.update ?? (() => undefined),
     };

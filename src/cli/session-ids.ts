@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { HermesctlError } from '../core/errors';
 import { resolveSessionId } from '../core/listing/resolve-id';
 import { sessionIds } from '../core/sidecar/directory';
+import { assertStoreId } from '../core/session/id';
 import type { Context } from './context';
 
 /**
@@ -75,4 +76,15 @@ function resolveOrKeep(context: Context, id: string, exact: boolean): string {
     if (error instanceof HermesctlError && error.code === 'SESSION_NOT_FOUND') return id;
     throw error;
   }
+}
+
+/**
+ * The ids that a command takes as they are, without looking for them.
+ *
+ * @throws HermesctlError `USAGE` for what cannot be an id.
+ */
+export function exactIds(args: readonly string[], nullSeparated: boolean): string[] {
+  const ids = givenIds(args, nullSeparated).map(({ id }) => id);
+  ids.forEach(assertStoreId);
+  return ids;
 }

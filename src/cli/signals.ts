@@ -18,11 +18,13 @@ const PAUSE_EVERY_MS = 40;
  * that a command ends in order, with its documented exit code; a second one
  * ends the process at once. Work that never breathes is ended by the second.
  */
-export function listenForSignals(): { breathe: Breathe; stop: () => void } {
+export function listenForSignals(): { breathe: Breathe; sleep: (seconds: number) => Promise<void>; stop: () => void } {
   let received: Interrupted | undefined;
+  let wake: (() => void) | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
     received = new Interrupted(signal as 'SIGINT' | 'SIGTERM');
     stop();
+    wake?.();
   };
   const stop = (): void => {
     process.removeListener('SIGINT', onSignal);
@@ -42,5 +44,16 @@ export function listenForSignals(): { breathe: Breathe; stop: () => void } {
       });
     });
   };
-  return { breathe, stop };
+  const sleep = (seconds: number): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        wake = undefined;
+        if (received) reject(received);
+        else resolve();
+      };
+      const timer = setTimeout(end, received ? 0 : seconds * 1000);
+      wake = end;
+    });
+  return { breathe, sleep, stop };
 }

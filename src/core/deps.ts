@@ -4,6 +4,24 @@ import type { FileSystem } from './files/file-system';
 export interface Clock {
   /** Now, in epoch seconds with a fraction, as the store counts. */
   now(): number;
+  /** Resolves after so many seconds, and rejects when the command is interrupted. */
+  sleep(seconds: number): Promise<void>;
+}
+
+/** Fresh identifiers, so that tests can foresee them. */
+export interface Ids {
+  /** A version 4 UUID as 32 hexadecimal digits. */
+  uuidHex(): string;
+}
+
+/** What the core asks about processes. */
+export interface Processes {
+  /** This process, for a lock's holder file. */
+  readonly self: { pid: number; host: string; command: string };
+  /** The user this process acts as; undefined where the platform has none. */
+  readonly uid: number | undefined;
+  /** When a process began, in epoch seconds; undefined where there is no such process, null where nobody can tell. */
+  startedAt(pid: number): number | null | undefined;
 }
 
 /**
@@ -20,6 +38,8 @@ export type Progress = (done: number, total: number) => void;
 export interface Deps {
   fs: FileSystem;
   clock: Clock;
+  ids: Ids;
+  processes: Processes;
   breathe: Breathe;
   progress: Progress;
 }

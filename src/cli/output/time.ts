@@ -1,3 +1,5 @@
+import { HermesctlError } from '../../core/errors';
+
 /** An epoch time in seconds as ISO 8601 UTC (`2026-05-03T01:15:26Z`); '' where it is none. */
 export function isoTime(seconds: number | undefined): string {
   const date = toDate(seconds);
@@ -42,4 +44,22 @@ export async function parseTime(text: string, now: number): Promise<number | und
   const { parseISO } = await import('date-fns/parseISO');
   const date = parseISO(trimmed);
   return Number.isNaN(date.getTime()) ? undefined : date.getTime() / 1000;
+}
+
+/**
+ * Reads a length of time as people write it (`30m`, `2h`, `7d`; a bare number
+ * is seconds), in seconds.
+ *
+ * @throws HermesctlError `USAGE`
+ */
+export async function durationFlag(name: string, text: string): Promise<number> {
+  const { default: ms } = await import('ms');
+  const trimmed = text.trim();
+  const milliseconds = /^\d+$/.test(trimmed)
+    ? Number(trimmed) * 1000
+    : (ms((trimmed || '-') as Parameters<typeof ms>[0]) as number | undefined);
+  if (milliseconds !== undefined && milliseconds >= 0) return milliseconds / 1000;
+  throw new HermesctlError('USAGE', `${name} ${JSON.stringify(text)} is not a length of time.`, {
+    hint: 'Say 30m, 2h, 7d, or a number of seconds.',
+  });
 }

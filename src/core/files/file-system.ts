@@ -10,12 +10,20 @@ export type FileSystem = Pick<
   | 'openSync'
   | 'closeSync'
   | 'readSync'
+  | 'writeSync'
+  | 'fsyncSync'
   | 'fstatSync'
+  | 'fchownSync'
+  | 'chownSync'
   | 'lstatSync'
   | 'statSync'
   | 'readdirSync'
   | 'readFileSync'
+  | 'writeFileSync'
   | 'realpathSync'
+  | 'linkSync'
+  | 'renameSync'
+  | 'unlinkSync'
 >;
 
 export const nodeFileSystem: FileSystem = nodeFs;

@@ -52,7 +52,8 @@ export function roleOf(message: RawJson): unknown {
   return typeof value === 'object' && value !== null ? (value as { role?: unknown }).role : undefined;
 }
 
-function readSpan(file: OpenFile, span: Span): RawJson {
+/** The value at this place, as it is spelled. */
+export function readSpan(file: OpenFile, span: Span): RawJson {
   const bytes = Buffer.allocUnsafe(span.end - span.start);
   let filled = 0;
   while (filled < bytes.length) {

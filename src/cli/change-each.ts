@@ -1,0 +1,56 @@
+import { changeMetadata, type MetadataResult } from '../core/changes/sessions';
+import { HermesctlError } from '../core/errors';
+import type { MetadataChange } from '../core/sidecar/metadata-edit';
+import type { Context } from './context';
+import { type Failure, failureOf, failuresForOutput } from './each-session';
+import { mutate, type MutationFlagValues, showChange } from './mutation';
+import type { OutputValue } from './output/document';
+import { idsToRead } from './session-ids';
+
+/**
+ * Makes the same change of metadata to each of these sessions, under one lock.
+ * One id: its own failure is the command's. Several: what fails does not stop
+ * the others.
+ */
+export async function changeEach(
+  context: Context,
+  args: readonly string[],
+  flags: MutationFlagValues & { force: boolean; null: boolean },
+  change: MetadataChange,
+): Promise<void> {
+  const ids = idsToRead(context, args, flags);
+  const one = ids.length === 1;
+  const results: MetadataResult[] = [];
+  const failures: Failure[] = [];
+  await mutate(context, flags, async (target) => {
+    for (const [done, id] of ids.entries()) {
+      try {
+        const changed = await changeMetadata(target, id, change, flags.force, context.deps);
+        if (one) await showChange(context, 'session', changed, flags);
+        else context.warn(...changed.warnings);
+        results.push(changed.result);
+      } catch (error) {
+        if (one || !(error instanceof HermesctlError)) throw error;
+        failures.push({ session_id: id, error });
+      }
+      context.deps.progress(done + 1, ids.length);
+      const pause = context.deps.breathe();
+      if (pause) await pause;
+    }
+  });
+  if (one) return;
+  await context.show({
+    json: (document) => {
+      document.member('sessions', results as unknown as OutputValue);
+      if (flags['dry-run']) document.member('dry_run', true);
+      if (failures.length > 0) document.member('failed', failuresForOutput(failures));
+    },
+    human: () => {
+      for (const { session_id: id, changed } of results) context.line(`${id}\t${changed ? 'changed' : 'unchanged'}`);
+      if (flags['dry-run']) context.note('Dry run: nothing was changed.');
+    },
+  });
+  context.failures(failures);
+  const failure = failureOf(failures, ids.length);
+  if (failure) throw failure;
+}

@@ -1,0 +1,97 @@
+import { Flags } from '@oclif/core';
+
+import type { ChangeTarget, Changed } from '../core/changes/sessions';
+import { HermesctlError } from '../core/errors';
+import { withStoreLock } from '../core/files/lock';
+import { RawJson } from '../core/json/raw';
+import { resolveSessionId } from '../core/listing/resolve-id';
+import { assertStore } from '../core/sidecar/directory';
+import type { Context } from './context';
+import type { OutputValue } from './output/document';
+import { showRecord } from './result-fields';
+
+const group = { helpGroup: 'CHANGE' };
+
+/** The flags of every command that changes something. */
+export const mutationFlags = {
+  'dry-run': Flags.boolean({ ...group, char: 'n', summary: 'Tell what would be done; change no byte.' }),
+  'lock-wait': Flags.integer({
+    ...group,
+    min: 0,
+    default: 10,
+    helpValue: 'SECONDS',
+    summary: 'How long to wait for another hermesctl that changes the store.',
+  }),
+};
+
+/** The flag of commands that refuse a session with a running stream or a pending turn. */
+export const forceFlag = Flags.boolean({
+  ...group,
+  summary: 'Also where the session records a running stream or a pending turn.',
+});
+
+export interface MutationFlagValues {
+  'dry-run': boolean;
+  'lock-wait': number;
+}
+
+/**
+ * Does a change under the store's lock, or only decides it, without the lock,
+ * in a dry run.
+ */
+export async function mutate<T>(
+  context: Context,
+  flags: MutationFlagValues,
+  work: (target: ChangeTarget) => Promise<T>,
+): Promise<T> {
+  const { location, defaults, deps } = context;
+  const target = { location, defaults, dryRun: flags['dry-run'] };
+  assertStore(deps.fs, location);
+  if (target.dryRun) return work(target);
+  return withStoreLock(location.stateDir.value, flags['lock-wait'], deps, () => work(target));
+}
+
+/**
+ * The session that a command is to change. What cuts or removes takes part of
+ * an id only from a person at a terminal: in a script a prefix that fits one
+ * session today fits another tomorrow.
+ */
+export function resolveForChange(context: Context, given: string, cuts: boolean): string {
+  const allowPrefix = !cuts || context.terminal.stdinIsTerminal;
+  return resolveSessionId(context.deps.fs, context.location, given, allowPrefix);
+}
+
+/** Shows the result of a change of one session under its name, in both faces. */
+export async function showChange<T extends { index?: unknown }>(
+  context: Context,
+  name: string,
+  { result, warnings }: Changed<T>,
+  flags: MutationFlagValues,
+): Promise<void> {
+  context.warn(...warnings);
+  const dryRun = flags['dry-run'];
+  const index = result.index as { updated: boolean; error?: string; hint?: string } | null | undefined;
+  if (index?.updated === false) {
+    context.warn({
+      code: 'INDEX_NOT_UPDATED',
+      message: `The session was saved, the index was not: ${index.error ?? ''} '${index.hint ?? ''}' mends it.`,
+      command: index.hint,
+    });
+  }
+  await context.show({
+    json: (document) => {
+      document.member(name, result as unknown as OutputValue);
+      if (dryRun) document.member('dry_run', true);
+    },
+    human: () => {
+      if (dryRun) context.note('Dry run: nothing was changed.');
+      const shown = Object.entries(result).filter(([key, value]) => key !== 'index' && value !== null);
+      showRecord(context, Object.fromEntries(shown.map(([key, value]) => [key, RawJson.of(value)])));
+    },
+  });
+}
+
+/** @throws HermesctlError `USAGE` unless there is something to work on. */
+export function assertSome(ids: readonly string[]): void {
+  if (ids.length === 0) throw new HermesctlError('USAGE', 'No session was named.', { hint: 'Give a session id.' });
+}

@@ -1,0 +1,44 @@
+import { Flags } from '@oclif/core';
+
+import { BaseCommand } from '../cli/base-command';
+import { showGcTmp } from '../cli/gc-tmp-result';
+import { mutate, mutationFlags } from '../cli/mutation';
+import { durationFlag } from '../cli/output/time';
+import type { ErrorCode } from '../core/errors';
+import { applyGcTmp, planGcTmp } from '../core/files/temporary';
+
+export default class GcTmp extends BaseCommand {
+  static override summary = 'Remove temporary files that dead writers left behind.';
+  static override description =
+    'Looks at the sessions directory itself, at regular files whose names are those of the store’s temporary files, and removes those that are old enough and whose writer, where the name tells it, is no longer alive. Nothing else is ever touched.';
+
+  static override aliases = ['sessions:gc-tmp'];
+  static override exitCodes: ErrorCode[] = ['PARTIAL', 'STORE_NOT_FOUND', 'LOCKED'];
+
+  static override flags = {
+    ...mutationFlags,
+    'older-than': Flags.string({
+      default: '1h',
+      helpValue: 'AGE',
+      summary: 'Only files last written so long ago (30m, 2h, 7d; 0: any).',
+    }),
+  };
+
+  static override examples = [
+    { description: 'What is there?', command: '<%= config.bin %> gc-tmp --dry-run' },
+    { description: 'From cron', command: '<%= config.bin %> gc-tmp --older-than 1d --quiet' },
+  ];
+
+  async run(): Promise<void> {
+    const { flags } = await this.parse(GcTmp);
+    const context = this.context(flags);
+    const olderThan = await durationFlag('--older-than', flags['older-than']);
+    await mutate(context, flags, async ({ location, dryRun }) => {
+      const plan = planGcTmp(location.sessionsDir.value, olderThan, context.deps);
+      const outcomes = dryRun
+        ? plan.files.map((file) => ({ ...file, removed: false }))
+        : await applyGcTmp(plan, context.deps);
+      await showGcTmp(context, outcomes, dryRun);
+    });
+  }
+}

@@ -1,0 +1,61 @@
+import { Args, Flags } from '@oclif/core';
+
+import { BaseCommand } from '../cli/base-command';
+import { nullFlag } from '../cli/each-session';
+import { mutate, mutationFlags } from '../cli/mutation';
+import { showDrift, showReindex } from '../cli/reindex-result';
+import { exactIds } from '../cli/session-ids';
+import type { ErrorCode } from '../core/errors';
+import { driftOf } from '../core/index/drift';
+import { applyReindex, planPatch, planRebuild } from '../core/index/reindex';
+
+export default class Reindex extends BaseCommand {
+  static override summary = 'Rebuild the index, or the rows of some sessions.';
+  static override description =
+    'The index is what the browser lists; the session files are the truth. Without ids it is made anew from every file that can be read; with ids only their rows are, and all others keep their bytes. --check writes nothing and tells how the index differs.';
+
+  static override aliases = ['sessions:reindex'];
+  static override strict = false;
+  static override exitCodes: ErrorCode[] = [
+    'PROBLEMS_FOUND',
+    'CHANGED_ON_DISK',
+    'STORE_NOT_FOUND',
+    'LOCKED',
+    'REFUSED',
+  ];
+
+  static override args = {
+    id: Args.string({ description: 'Session ids, in full; - reads them from standard input.', ignoreStdin: true }),
+  };
+
+  static override flags = {
+    ...mutationFlags,
+    check: Flags.boolean({ exclusive: ['dry-run'], summary: 'Write nothing; exit 4 where index and files differ.' }),
+    null: nullFlag,
+  };
+
+  static override examples = [
+    { description: 'Make the index anew', command: '<%= config.bin %> reindex' },
+    { description: 'Is it right?', command: '<%= config.bin %> reindex --check' },
+    { description: 'One row', command: '<%= config.bin %> reindex 0821b8fe2f4b' },
+  ];
+
+  async run(): Promise<void> {
+    const { argv, flags } = await this.parse(Reindex);
+    const context = this.context(flags);
+    const { location, defaults, deps } = context;
+    const ids = exactIds(argv as string[], flags.null);
+    const plan = () =>
+      ids.length === 0 ? planRebuild(location, defaults, deps) : planPatch(location, ids, defaults, deps);
+    if (flags.check) {
+      const planned = await plan();
+      await showDrift(context, planned, driftOf(planned));
+      return;
+    }
+    await mutate(context, flags, async ({ dryRun }) => {
+      const planned = await plan();
+      if (!dryRun) await applyReindex(planned, deps);
+      await showReindex(context, planned, ids.length === 0 ? 'rebuild' : 'patch', dryRun);
+    });
+  }
+}

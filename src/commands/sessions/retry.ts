@@ -1,0 +1,55 @@
+import { Args } from '@oclif/core';
+
+import { BaseCommand } from '../../cli/base-command';
+import { forceFlag, mutate, mutationFlags, resolveForChange, showChange } from '../../cli/mutation';
+import { retrySession } from '../../core/changes/sessions';
+import type { ErrorCode } from '../../core/errors';
+
+export default class SessionsRetry extends BaseCommand {
+  static override summary = 'Take back the last turn and give its text, to be sent again.';
+  static override description =
+    'Cuts the transcript as undo does, and prints the text of the user message at which it was cut.';
+
+  static override aliases = ['retry'];
+  static override exitCodes: ErrorCode[] = [
+    'SESSION_NOT_FOUND',
+    'NOTHING_TO_RETRY',
+    'SESSION_DAMAGED',
+    'SESSION_BUSY',
+    'CHANGED_ON_DISK',
+    'STORE_NOT_FOUND',
+    'LOCKED',
+    'READ_ONLY_SESSION',
+    'REFUSED',
+  ];
+
+  static override args = {
+    id: Args.string({
+      required: true,
+      description: 'Session id; on a terminal a unique prefix of 4 or more will do.',
+      ignoreStdin: true,
+    }),
+  };
+
+  static override flags = {
+    ...mutationFlags,
+    force: forceFlag,
+  };
+
+  static override examples = [
+    {
+      description: 'The text of the last turn, which is taken back',
+      command: '<%= config.bin %> retry 0821b8fe2f4b --json | jq -r .retry.last_user_text',
+    },
+    { description: 'Only look', command: '<%= config.bin %> retry 0821b8fe2f4b --dry-run' },
+  ];
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(SessionsRetry);
+    const context = this.context(flags);
+    const id = resolveForChange(context, args.id, true);
+    const options = { turns: 1, force: flags.force };
+    const changed = await mutate(context, flags, (target) => retrySession(target, id, options, context.deps));
+    await showChange(context, 'retry', changed, flags);
+  }
+}

@@ -1,0 +1,142 @@
+import * as path from 'node:path';
+
+import type { Deps } from '../deps';
+import { ioError, isSystemError } from '../errors';
+import { syncDirectory } from './durable-write';
+import { sameStamp, type FileStamp, stampOf } from './stamp';
+
+/**
+ * The names of temporary files that writers of the store leave behind when
+ * they die (reference: webui-store §2.3), most telling first. A `pid` group
+ * names the writer.
+ */
+const PATTERNS: readonly { name: string; regex: RegExp }[] = [
+  { name: '<sid>.json.recover.tmp', regex: /^[0-9A-Za-z_-]+\.json\.recover\.tmp$/ },
+  { name: '.<name>.<pid>.<tid>.tmp', regex: /^\..+\.(?<pid>\d{1,10})\.\d{1,20}\.tmp$/ },
+  {
+    name: '<name>.tmp.<pid>.<tid>',
+    regex: /^[0-9A-Za-z_-]+(?:\.json)?(?:\.bak|\.reconcile)?\.tmp(?:\.recovery)?\.(?<pid>\d{1,10})\.\d{1,20}$/,
+  },
+  { name: '<sid>.json[.bak].<digits>', regex: /^[0-9A-Za-z_-]+\.json(?:\.bak)?\.\d{1,10}$/ },
+];
+
+/** The pattern that a file's name follows, and the process that it names; undefined for any other file. */
+export function temporaryName(name: string): { pattern: string; pid: number | undefined } | undefined {
+  for (const { name: pattern, regex } of PATTERNS) {
+    const match = regex.exec(name);
+    if (match) return { pattern, pid: match.groups?.['pid'] === undefined ? undefined : Number(match.groups['pid']) };
+  }
+  return undefined;
+}
+
+/** One temporary file and what is to become of it. */
+export interface TemporaryFile {
+  name: string;
+  path: string;
+  bytes: number;
+  /** Seconds since it was last written. */
+  ageSeconds: number;
+  pattern: string;
+  action: 'remove' | 'keep';
+  /** Why it is kept. */
+  reason?: 'too-young' | 'writer-alive' | 'not-a-regular-file';
+  stamp: FileStamp;
+}
+
+export interface GcPlan {
+  dir: string;
+  files: TemporaryFile[];
+}
+
+/**
+ * Plans which temporary files to remove: those in the directory itself that
+ * follow one of the patterns, are regular files, were last written at least
+ * `olderThan` seconds ago, and whose writer, where the name tells it, is no
+ * longer alive. Reads only.
+ *
+ * @throws HermesctlError `IO_ERROR`
+ */
+export function planGcTmp(dir: string, olderThan: number, deps: Deps): GcPlan {
+  return { dir, files: namesIn(dir, deps).flatMap((name) => judge(dir, name, olderThan, deps)) };
+}
+
+function namesIn(dir: string, deps: Deps): string[] {
+  try {
+    return deps.fs.readdirSync(dir).sort();
+  } catch (error) {
+    if (isSystemError(error) && error.code === 'ENOENT') return [];
+    throw isSystemError(error) ? ioError(error, dir) : error;
+  }
+}
+
+function judge(dir: string, name: string, olderThan: number, deps: Deps): TemporaryFile[] {
+  const known = temporaryName(name);
+  if (!known) return [];
+  const file = path.join(dir, name);
+  const stats = deps.fs.lstatSync(file, { bigint: true, throwIfNoEntry: false });
+  if (!stats) return []; // renamed or removed meanwhile: its writer lives
+  const written = Number(stats.mtimeNs) / 1e9;
+  const ageSeconds = Math.max(0, deps.clock.now() - written);
+  const reason = !stats.isFile()
+    ? 'not-a-regular-file'
+    : ageSeconds < olderThan
+      ? 'too-young'
+      : isWriterAlive(known.pid, written, deps)
+        ? 'writer-alive'
+        : undefined;
+  return [
+    {
+      name,
+      path: file,
+      bytes: Number(stats.size),
+      ageSeconds,
+      pattern: known.pattern,
+      action: reason === undefined ? 'remove' : 'keep',
+      ...(reason === undefined ? {} : { reason }),
+      stamp: stampOf(stats),
+    },
+  ];
+}
+
+/** A process began and file times are not measured by one clock: a little overlap is not another process. */
+const CLOCK_SLACK_SECONDS = 2;
+
+/** Whether the process that the name tells is alive and began before the file was written: else the number was used again. */
+function isWriterAlive(pid: number | undefined, written: number, deps: Deps): boolean {
+  if (pid === undefined) return false;
+  const startedAt = deps.processes.startedAt(pid);
+  if (startedAt === undefined) return false;
+  return startedAt === null || startedAt <= written + CLOCK_SLACK_SECONDS;
+}
+
+/** What became of one planned removal. */
+export type GcOutcome = TemporaryFile & { removed: boolean; error?: string };
+
+/**
+ * Removes what was planned; a file that changed meanwhile stays, and one that
+ * cannot be removed does not stop the rest. The store's lock must be held: then
+ * those of our own names have no living writer.
+ */
+export async function applyGcTmp(plan: GcPlan, deps: Deps): Promise<GcOutcome[]> {
+  const outcomes: GcOutcome[] = [];
+  for (const file of plan.files) {
+    outcomes.push(file.action === 'remove' ? remove(file, deps) : { ...file, removed: false });
+    const pause = deps.breathe();
+    if (pause) await pause;
+  }
+  if (outcomes.some(({ removed }) => removed)) syncDirectory(deps.fs, plan.dir);
+  return outcomes;
+}
+
+function remove(file: TemporaryFile, deps: Deps): GcOutcome {
+  try {
+    const stats = deps.fs.lstatSync(file.path, { bigint: true, throwIfNoEntry: false });
+    if (!stats) return { ...file, removed: false, error: 'it is gone already' };
+    if (!sameStamp(stampOf(stats), file.stamp)) return { ...file, removed: false, error: 'it changed meanwhile' };
+    deps.fs.unlinkSync(file.path);
+    return { ...file, removed: true };
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return { ...file, removed: false, error: ioError(error, file.path).message };
+  }
+}

@@ -1,0 +1,213 @@
+import type { Deps } from '../deps';
+import { HermesctlError, type Warning } from '../errors';
+import type { FileStamp } from '../files/stamp';
+import { withFile } from '../files/open-file';
+import { RawJson } from '../json/raw';
+import { bytesSource, JsonReader } from '../json/reader';
+import { JsonSyntaxError } from '../json/syntax-error';
+import type { Location } from '../location/location';
+import { compactRow, type RowDefaults, SessionRow } from '../session/row';
+import { sessionIds } from '../sidecar/directory';
+import { scanSidecar } from '../sidecar/read';
+import { entryOf, type IndexEntry, sortEntries, sortTime, writeIndexFile } from './rows-file';
+
+/** The index that should be, decided and not yet written. */
+export interface ReindexPlan {
+  path: string;
+  /** The version of the index that was looked at, and that must still be there. */
+  stamp: FileStamp | 'absent';
+  /** The rows that stand there now; none where the index cannot be used. */
+  current: IndexEntry[];
+  /** All rows of the new index, in order. */
+  entries: IndexEntry[];
+  /** Whether the file differs from what the rows make. */
+  changed: boolean;
+  added: string[];
+  updated: string[];
+  /** Rows that go because they have no file that can be read. */
+  removed: string[];
+  /** Files that cannot be read, and so have no row. */
+  damaged: Warning[];
+  warnings: Warning[];
+}
+
+interface CurrentIndex {
+  stamp: FileStamp | 'absent';
+  /** Undefined where the index cannot be used. */
+  entries: IndexEntry[] | undefined;
+}
+
+/** Reads the index with each row's own bytes. A broken one has no entries. */
+function readEntries(path: string, deps: Deps): CurrentIndex {
+  const current = withFile(deps.fs, path, (file): CurrentIndex => {
+    try {
+      const reader = new JsonReader(file.source);
+      const entries: IndexEntry[] = [];
+      reader.beginArray();
+      while (reader.nextItem()) {
+        const text = reader.capture();
+        const row = rowOf(text);
+        if (row === undefined) return { stamp: file.stamp, entries: undefined };
+        entries.push({ id: row.id, updatedAt: sortTime(row), text });
+      }
+      reader.finish();
+      return { stamp: file.stamp, entries };
+    } catch (error) {
+      if (error instanceof JsonSyntaxError) return { stamp: file.stamp, entries: undefined };
+      throw error;
+    }
+  });
+  return current ?? { stamp: 'absent', entries: undefined };
+}
+
+/** The row that an entry's bytes spell; undefined where they are no object. */
+export function rowOf(text: Buffer): SessionRow | undefined {
+  const reader = new JsonReader(bytesSource(text), { chunkSize: text.length + 1 });
+  if (reader.peekKind() !== 'object') return undefined;
+  const fields = new Map<string, RawJson>();
+  reader.beginObject();
+  while (reader.nextMember()) fields.set(reader.keyText(), RawJson.fromBytes(reader.capture()));
+  return new SessionRow(fields);
+}
+
+/**
+ * Plans an index made anew from every session file (reference: webui-store
+ * §3). A damaged file has no row and is reported; nothing stops the rest.
+ *
+ * @throws HermesctlError `STORE_NOT_FOUND`, `IO_ERROR`
+ */
+export async function planRebuild(location: Location, defaults: RowDefaults, deps: Deps): Promise<ReindexPlan> {
+  const current = readEntries(location.indexFile.value, deps);
+  const ids = sessionIds(deps.fs, location);
+  const read = await readRows(ids, location, defaults, deps);
+  return planOf(location.indexFile.value, current, read.entries, read);
+}
+
+/**
+ * Plans new rows for these sessions only: all other rows keep their bytes,
+ * unknown keys included, and rows without a file go. Where there is no index
+ * that can be used, it is made anew.
+ *
+ * @throws HermesctlError `STORE_NOT_FOUND`, `IO_ERROR`
+ */
+export async function planPatch(
+  location: Location,
+  ids: readonly string[],
+  defaults: RowDefaults,
+  deps: Deps,
+): Promise<ReindexPlan> {
+  const current = readEntries(location.indexFile.value, deps);
+  if (current.entries === undefined) return planRebuild(location, defaults, deps);
+  const live = new Set(sessionIds(deps.fs, location));
+  const read = await readRows(
+    [...new Set(ids)].filter((id) => live.has(id)),
+    location,
+    defaults,
+    deps,
+  );
+  const fresh = new Map(read.entries.map((entry) => [entry.id, entry]));
+  const unreadable = new Set(read.damaged.map(({ session_id: id }) => id));
+  const kept = current.entries
+    .filter(({ id }) => live.has(id) && !unreadable.has(id))
+    .map((entry) => takeFrom(fresh, entry.id) ?? entry);
+  return planOf(location.indexFile.value, current, [...kept, ...fresh.values()], read);
+}
+
+function takeFrom(map: Map<string, IndexEntry>, id: string): IndexEntry | undefined {
+  const entry = map.get(id);
+  map.delete(id);
+  return entry;
+}
+
+interface ReadRows {
+  entries: IndexEntry[];
+  damaged: Warning[];
+  warnings: Warning[];
+}
+
+async function readRows(
+  ids: readonly string[],
+  location: Location,
+  defaults: RowDefaults,
+  deps: Deps,
+): Promise<ReadRows> {
+  const read: ReadRows = { entries: [], damaged: [], warnings: [] };
+  const buffer = Buffer.allocUnsafe(1024 * 1024);
+  for (const [done, id] of ids.entries()) {
+    try {
+      const sidecar = scanSidecar(deps.fs, location.sessionsDir.value, id, buffer);
+      if (sidecar) {
+        read.entries.push(entryOf(compactRow(sidecar, defaults)));
+        read.warnings.push(...sidecar.warnings);
+      }
+    } catch (error) {
+      if (!(error instanceof HermesctlError)) throw error;
+      read.damaged.push({ code: error.code, message: error.message, session_id: id, ...error.details });
+    }
+    deps.progress(done + 1, ids.length);
+    const pause = deps.breathe();
+    if (pause) await pause;
+  }
+  return read;
+}
+
+function planOf(path: string, current: CurrentIndex, rows: IndexEntry[], read: ReadRows): ReindexPlan {
+  const entries = sortEntries(rows);
+  const before = new Map((current.entries ?? []).map((entry) => [entry.id, entry]));
+  const after = new Set(entries.map(({ id }) => id));
+  const added = entries.filter(({ id }) => !before.has(id)).map(({ id }) => id);
+  const updated = entries.filter(({ id, text }) => before.get(id)?.text.equals(text) === false).map(({ id }) => id);
+  const removed = [...before.keys()].filter((id) => !after.has(id));
+  const sameOrder =
+    current.entries?.length === entries.length && entries.every(({ id }, i) => current.entries?.[i].id === id);
+  return {
+    path,
+    stamp: current.stamp,
+    current: current.entries ?? [],
+    entries,
+    changed: current.entries === undefined || !sameOrder || updated.length > 0,
+    added,
+    updated,
+    removed,
+    damaged: read.damaged,
+    warnings: read.warnings,
+  };
+}
+
+/**
+ * Writes the planned index, unless it is what stands there already. The
+ * store's lock must be held.
+ *
+ * @throws HermesctlError `CHANGED_ON_DISK`, `REFUSED`, `IO_ERROR`
+ */
+export async function applyReindex(plan: ReindexPlan, deps: Deps): Promise<void> {
+  if (plan.changed) await writeIndexFile(plan.path, plan.stamp, plan.entries, deps);
+}
+
+/** What became of the index after a save. */
+export type IndexOutcome = { updated: true } | { updated: false; error: string; hint: string };
+
+const PATCH_TRIES = 3;
+
+/**
+ * Brings these sessions' rows up to date after their files were saved. The
+ * save stands whatever happens here, so a failure is a result, with the command
+ * that mends it. A server that wrote the index in between is tried again.
+ */
+export async function patchIndexAfterSave(
+  location: Location,
+  ids: readonly string[],
+  defaults: RowDefaults,
+  deps: Deps,
+): Promise<IndexOutcome> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await applyReindex(await planPatch(location, ids, defaults, deps), deps);
+      return { updated: true };
+    } catch (error) {
+      if (!(error instanceof HermesctlError)) throw error;
+      if (error.code === 'CHANGED_ON_DISK' && attempt < PATCH_TRIES) continue;
+      return { updated: false, error: error.message, hint: `hermesctl reindex ${ids.join(' ')}` };
+    }
+  }
+}
