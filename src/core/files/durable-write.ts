@@ -40,17 +40,13 @@ export async function durableWrite(target: DurableTarget, payload: Payload, deps
   const { default: writeFileAtomic } = await import('write-file-atomic');
   try {
     const { mode, owner } = modeAndOwner(target, deps);
-    writeFileAtomic.sync(
-      target.path,
-      null as unknown as string,
-      {
-        mode,
-        tmpfileCreated: (temporary: string) => {
-          writePayload(fs, temporary, payload, owner);
-          assertUnchanged(fs, target);
-        },
+    writeFileAtomic.sync(target.path, null as unknown as string, {
+      mode,
+      tmpfileCreated: (temporary: string) => {
+        writePayload(fs, temporary, payload, owner);
+        assertUnchanged(fs, target);
       },
-    );
+    });
     syncDirectory(fs, path.dirname(target.path));
     return stampOf(fs.lstatSync(target.path, { bigint: true }));
   } catch (error) {
