@@ -1,40 +1,15 @@
-import { Args } from '@oclif/core';
-
-import { BaseCommand } from '../../cli/base-command';
-import { forceFlag, mutate, mutationFlags, resolveForChange, showChange } from '../../cli/mutation';
+import { mutate, resolveForChange, showChange } from '../../cli/mutation';
+import { TruncateCommand } from '../../cli/truncate-command';
 import { retrySession } from '../../core/changes/sessions';
 import type { ErrorCode } from '../../core/errors';
 
-export default class SessionsRetry extends BaseCommand {
+export default class SessionsRetry extends TruncateCommand {
   static override summary = 'Take back the last turn and give its text, to be sent again.';
   static override description =
     'Cuts the transcript as undo does, and prints the text of the user message at which it was cut.';
 
   static override aliases = ['retry'];
-  static override exitCodes: ErrorCode[] = [
-    'SESSION_NOT_FOUND',
-    'NOTHING_TO_RETRY',
-    'SESSION_DAMAGED',
-    'SESSION_BUSY',
-    'CHANGED_ON_DISK',
-    'STORE_NOT_FOUND',
-    'LOCKED',
-    'READ_ONLY_SESSION',
-    'REFUSED',
-  ];
-
-  static override args = {
-    id: Args.string({
-      required: true,
-      description: 'Session id; on a terminal a unique prefix of 4 or more will do.',
-      ignoreStdin: true,
-    }),
-  };
-
-  static override flags = {
-    ...mutationFlags,
-    force: forceFlag,
-  };
+  static override exitCodes: ErrorCode[] = [...TruncateCommand.exitCodes, 'NOTHING_TO_RETRY'];
 
   static override examples = [
     {
@@ -48,7 +23,7 @@ export default class SessionsRetry extends BaseCommand {
     const { args, flags } = await this.parse(SessionsRetry);
     const context = this.context(flags);
     const id = resolveForChange(context, args.id, true);
-    const options = { turns: 1, force: flags.force };
+    const options = { turns: flags.turns, force: flags.force };
     const changed = await mutate(context, flags, (target) => retrySession(target, id, options, context.deps));
     await showChange(context, 'retry', changed, flags);
   }

@@ -1,35 +1,8 @@
-import { Args } from '@oclif/core';
+import { MetadataCommand } from '../../cli/metadata-command';
 
-import { BaseCommand } from '../../cli/base-command';
-import { changeEach } from '../../cli/change-each';
-import { nullFlag } from '../../cli/each-session';
-import { forceFlag, mutationFlags } from '../../cli/mutation';
-import type { ErrorCode } from '../../core/errors';
-
-export default class SessionsUnarchive extends BaseCommand {
+export default class SessionsUnarchive extends MetadataCommand {
   static override summary = 'Bring archived sessions back into the list.';
   static override description = 'The time of the last update stays.';
-
-  static override exitCodes: ErrorCode[] = [
-    'PARTIAL',
-    'SESSION_NOT_FOUND',
-    'SESSION_DAMAGED',
-    'SESSION_BUSY',
-    'CHANGED_ON_DISK',
-    'STORE_NOT_FOUND',
-    'LOCKED',
-    'REFUSED',
-  ];
-
-  static override strict = false;
-  static override args = {
-    id: Args.string({
-      description: 'Session ids, or unique prefixes; - reads them from standard input.',
-      ignoreStdin: true,
-    }),
-  };
-
-  static override flags = { ...mutationFlags, force: forceFlag, null: nullFlag };
 
   static override examples = [
     { description: 'One session', command: '<%= config.bin %> sessions unarchive 0821b8fe2f4b' },
@@ -39,8 +12,5 @@ export default class SessionsUnarchive extends BaseCommand {
     },
   ];
 
-  async run(): Promise<void> {
-    const { argv, flags } = await this.parse(SessionsUnarchive);
-    await changeEach(this.context(flags), argv as string[], flags, { archived: false });
-  }
+  protected override readonly change = { archived: false };
 }

@@ -1,74 +1,19 @@
+import { WRITER_ORDER } from './writer';
+
+/** The top-level keys that can be large and that no row needs. */
+const LARGE: ReadonlySet<string> = new Set([
+  'anchor_scene_index',
+  'messages',
+  'tool_calls',
+  'anchor_activity_scenes',
+  'context_messages',
+]);
+
 /**
  * The top-level keys of a sidecar that are small and that a row, a status or a
  * usage needs. Reading a session keeps these and steps over the rest.
  */
-export const METADATA_FIELDS: ReadonlySet<string> = new Set([
-  'session_id',
-  'title',
-  'workspace',
-  'created_workspace',
-  'model',
-  'model_provider',
-  'created_at',
-  'updated_at',
-  'pinned',
-  'archived',
-  'project_id',
-  'profile',
-  'input_tokens',
-  'output_tokens',
-  'estimated_cost',
-  'cache_read_tokens',
-  'cache_write_tokens',
-  'personality',
-  'active_stream_id',
-  'pending_user_message',
-  'pending_attachments',
-  'pending_started_at',
-  'pending_user_source',
-  'compression_anchor_visible_idx',
-  'compression_anchor_message_key',
-  'compression_anchor_summary',
-  'pre_compression_snapshot',
-  'context_engine',
-  'compression_anchor_engine',
-  'compression_anchor_mode',
-  'compression_anchor_details',
-  'context_engine_state',
-  'context_length',
-  'threshold_tokens',
-  'last_prompt_tokens',
-  'post_compression_context_tokens_estimate',
-  'compression_recovery',
-  'recommended_recovery_action',
-  'compression_recovery_source_session_id',
-  'compression_recovery_action',
-  'truncation_watermark',
-  'truncation_boundary',
-  'clear_generation',
-  'intentional_shrink_generation',
-  'gateway_routing',
-  'gateway_routing_history',
-  'llm_title_generated',
-  'manual_title',
-  'parent_session_id',
-  'worktree_path',
-  'worktree_branch',
-  'worktree_repo_root',
-  'worktree_created_at',
-  'is_cli_session',
-  'source_tag',
-  'raw_source',
-  'session_source',
-  'source_label',
-  'read_only',
-  'enabled_toolsets',
-  'composer_draft',
-  'process_wakeup_pause',
-  'share_token',
-  'share_created_at',
-  'message_count',
-]);
+export const METADATA_FIELDS: ReadonlySet<string> = new Set(WRITER_ORDER.filter((key) => !LARGE.has(key)));
 
 /** The keys at which a metadata-only read stops: what follows them is large. */
 export const METADATA_STOPS: ReadonlySet<string> = new Set(['messages', 'anchor_activity_scenes']);
