@@ -39,6 +39,8 @@ export interface Expectation {
   index: Recorded[];
   title_from: Record<string, string | Recorded>;
   all_sessions: Recorded[];
+  /** By session, what the agent database knows of its ancestry. */
+  lineage: Record<string, Recorded | undefined>;
   status: Record<string, Recorded>;
   usage: Record<string, Recorded>;
   retry: Record<string, { result: Recorded }>;
