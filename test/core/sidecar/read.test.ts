@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 
 import { HermesctlError } from '../../../src/core/errors';
 import { type FileSystem, nodeFileSystem } from '../../../src/core/files/file-system';
@@ -182,11 +182,10 @@ describe('scanSidecar', () => {
   it('takes only regular files, and never waits for one that is none', async () => {
     const store = makeStore({ fine: session('fine') });
     fs.mkdirSync(path.join(store.sessionsDir, 'dir.json'));
-    execFileSync('mkfifo', [path.join(store.sessionsDir, 'fifo.json')]);
-    for (const id of ['dir', 'fifo']) {
-      expect(failure(() => scan(store, id)).code, id).toBe('IO_ERROR');
-      expect(failure(() => metadata(store, id)).code, id).toBe('IO_ERROR');
-    }
+    const fifo = path.join(store.sessionsDir, 'fifo.json');
+    execFileSync('mkfifo', [fifo]);
+    // Whoever waits for the FIFO after all is let go; and it is a process that would wait first, not this one.
+    onTestFinished(() => fs.closeSync(fs.openSync(fifo, fs.constants.O_RDWR)));
     const list = await cliJson<{ sessions: { session_id: string }[]; warnings: { session_id: string }[] }>(
       ['sessions', 'list'],
       { env: store.env },
@@ -203,6 +202,10 @@ describe('scanSidecar', () => {
       expect(code).toBe(1);
       expect(stdout).toBe('');
       expect(stderr).toContain('is not a regular file');
+    }
+    for (const id of ['dir', 'fifo']) {
+      expect(failure(() => scan(store, id)).code, id).toBe('IO_ERROR');
+      expect(failure(() => metadata(store, id)).code, id).toBe('IO_ERROR');
     }
   });
 
