@@ -50,8 +50,13 @@ function testStore(root: string): TestStore {
 
 /** A copy of a recorded store. */
 export function vectorStore(name: string): TestStore {
+  return copyStore(path.join(VECTORS, name, 'store'));
+}
+
+/** A copy of the store in this directory. */
+export function copyStore(dir: string): TestStore {
   const root = temporaryDirectory();
-  fs.cpSync(path.join(VECTORS, name, 'store'), root, { recursive: true, preserveTimestamps: true });
+  fs.cpSync(dir, root, { recursive: true, preserveTimestamps: true });
   return testStore(root);
 }
 

@@ -66,8 +66,8 @@ export function sourceOf(row: SessionRow): string | undefined {
 /** Whether a row is shown under this filter. */
 export function matches({ row, activity }: ListedRow, filter: ListFilter): boolean {
   if (!filter.all && isHidden(row, filter)) return false;
-  if (filter.archived === 'only' && row.value('archived') !== true) return false;
-  if (filter.pinnedOnly && row.value('pinned') !== true) return false;
+  if (filter.archived === 'only' && !truthy(row.value('archived'))) return false;
+  if (filter.pinnedOnly && !truthy(row.value('pinned'))) return false;
   if (filter.profile !== undefined && profileOf(row) !== filter.profile) return false;
   if (filter.projectId !== undefined && (row.value('project_id') ?? null) !== filter.projectId) return false;
   if (filter.sources.length > 0 && !filter.sources.includes(sourceOf(row) ?? 'webui')) return false;

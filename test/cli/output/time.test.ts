@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+
+import { fuzzyTime, isoTime, localTime, parseTime } from '../../../src/cli/output/time';
+
+const NOW = 1790000000.25;
+
+describe('parseTime', () => {
+  it.each([
+    ['30m', NOW - 1800],
+    ['12h', NOW - 43_200],
+    ['7d', NOW - 604_800],
+    ['1.5h', NOW - 5400],
+    ['2 days', NOW - 172_800],
+    ['0s', NOW],
+    [' 7D ', NOW - 604_800],
+    ['1777000000', 1777000000],
+    ['1777000000.5', 1777000000.5],
+    ['2026-05-01T08:00:00Z', Date.UTC(2026, 4, 1, 8) / 1000],
+    ['2026-05-01T08:00Z', Date.UTC(2026, 4, 1, 8) / 1000],
+    ['2026-05-01T08:00+02:00', Date.UTC(2026, 4, 1, 6) / 1000],
+    ['2026-05-01T08:00:00.250Z', Date.UTC(2026, 4, 1, 8) / 1000 + 0.25],
+    ['2026-05-01', new Date(2026, 4, 1).getTime() / 1000],
+    ['2026-05-01T08:30', new Date(2026, 4, 1, 8, 30).getTime() / 1000],
+  ])('reads %j', async (text, expected) => {
+    expect(await parseTime(text, NOW)).toBeCloseTo(expected, 3);
+  });
+
+  it.each([
+    '',
+    ' ',
+    'yesterday',
+    '7',
+    '-7d',
+    '7x',
+    '7 dayss',
+    '2026-13-01',
+    '2026-02-30',
+    '2026-05-01T25:00',
+    'd',
+    'NaN',
+  ])('takes %j for no time', async (text) => {
+    expect(await parseTime(text, NOW)).toBeUndefined();
+  });
+
+  it('takes a text of any length for no time', async () => {
+    expect(await parseTime(`1${'d'.repeat(500)}`, NOW)).toBeUndefined();
+    expect(await parseTime('9'.repeat(500), NOW)).toBeUndefined();
+  });
+});
+
+describe('shown times', () => {
+  it('are ISO 8601 in UTC for scripts, whole seconds', () => {
+    expect(isoTime(1777000000.999)).toBe('2026-04-24T03:06:40Z');
+  });
+
+  it('are local for people', () => {
+    expect(localTime(new Date(2026, 0, 5, 7, 9).getTime() / 1000)).toBe('2026-01-05 07:09');
+  });
+
+  it('are distances for people', async () => {
+    expect(await fuzzyTime(NOW - 3 * 3600, NOW)).toBe('3 hours ago');
+    expect(await fuzzyTime(NOW + 2 * 86_400, NOW)).toBe('in 2 days');
+  });
+
+  it.each([undefined, 0, NaN, Infinity, 1e18])('of %s are nothing', async (seconds) => {
+    expect(isoTime(seconds)).toBe('');
+    expect(localTime(seconds)).toBe('');
+    expect(await fuzzyTime(seconds, NOW)).toBe('');
+  });
+});

@@ -1,0 +1,22 @@
+import type { Deps } from '../../src/core/deps';
+import { nodeFileSystem } from '../../src/core/files/file-system';
+import type { LocationFlags } from '../../src/core/location/environment';
+import { type Location, resolveLocation } from '../../src/core/location/location';
+import type { TestStore } from './store';
+
+/** What the core takes from outside: the real file system, a clock that stands. */
+export const TEST_DEPS: Deps = {
+  fs: nodeFileSystem,
+  clock: { now: () => 1790000000.25 },
+  breathe: () => undefined,
+  progress: () => undefined,
+};
+
+/** Where the program would look for this store. */
+export function locationOf(store: TestStore, flags: LocationFlags = {}): Location {
+  return resolveLocation(
+    flags,
+    { variables: store.env, userHome: store.root, platform: 'linux', cwd: store.root },
+    nodeFileSystem,
+  );
+}
