@@ -5,9 +5,16 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
-const run = (bin, ...args) =>
-  execFileSync(process.execPath, [path.join(root, 'node_modules', bin), ...args], { cwd: root, stdio: 'inherit' });
+const run = (stdout, bin, ...args) =>
+  execFileSync(process.execPath, [path.join(root, 'node_modules', bin), ...args], {
+    cwd: root,
+    // What a build says is no part of the output of the command that started it.
+    stdio: ['ignore', stdout, 2],
+    // A build asks nobody on the network whether there is a newer oclif.
+    env: { ...process.env, OCLIF_SKIP_NEW_VERSION_CHECK: '1' },
+  });
 
 rmSync(path.join(root, 'dist'), { recursive: true, force: true });
-run('typescript/bin/tsc', '-p', 'tsconfig.json');
-run('oclif/bin/run.js', 'manifest');
+rmSync(path.join(root, 'oclif.manifest.json'), { force: true });
+run(2, 'typescript/bin/tsc', '-p', 'tsconfig.json');
+run('ignore', 'oclif/bin/run.js', 'manifest');

@@ -22,8 +22,8 @@ class HelpWithExitCodes extends CommandHelp {
   }
 }
 
-/** One row an exit code, with what it means for this command. */
-function exitCodeTable(exitCodes: readonly ErrorCode[]): [string, string][] {
+/** One row an exit code, with what it means for a command that names these codes as its own. */
+export function exitCodeTable(exitCodes: readonly ErrorCode[]): [string, string][] {
   const byExit = new Map<number, string[]>([[0, ['done, or nothing to do']]]);
   for (const code of [...COMMON, ...exitCodes]) {
     const { exit, means } = ERRORS[code];

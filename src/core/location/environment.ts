@@ -22,6 +22,7 @@ export const ENVIRONMENT_VARIABLES = {
   HERMES_BASE_HOME: 'the home that holds `profiles/`, where it is not HERMES_HOME',
   HERMES_WEBUI_DEFAULT_WORKSPACE: 'workspace of sessions that record none',
   HERMES_WEBUI_DEFAULT_MODEL: 'model of sessions that record none',
+  LOCALAPPDATA: 'on Windows only: the default home is its `hermes`',
   NO_COLOR: 'any value: no colour',
 } as const;
 

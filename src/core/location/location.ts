@@ -92,7 +92,7 @@ function derived(from: Resolved, ...names: string[]): Resolved {
 }
 
 function platformHome(env: Environment): Resolved {
-  const local = env.variables['LOCALAPPDATA'];
+  const local = variable(env, 'LOCALAPPDATA');
   const value = env.platform === 'win32' && local ? path.join(local, 'hermes') : path.join(env.userHome, '.hermes');
   return { value, source: 'default' };
 }

@@ -1,0 +1,86 @@
+// Shows what hermesctl does, on a store that is made on the spot and removed at the end.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { makeDemoStore } from './demo-store.mjs';
+import './setup.mjs';
+
+/** What is shown: a word about it, the command line (as a shell takes it), and the exit code it must give if not 0. */
+const STEPS = [
+  ['Where things are, and what named each place', 'hermesctl paths'],
+  ['The sessions: pinned ones first; a damaged file is a warning, not the end', 'hermesctl sessions list'],
+  [
+    'Archived, cron and empty ones too, chosen columns',
+    'hermesctl sessions list --all --columns session_id,title,archived,source_tag',
+  ],
+  ['Only a project', 'hermesctl sessions list --project Website --ids'],
+  [
+    'For scripts: one JSON document',
+    `hermesctl sessions list --all --json | ${onInput('`${d.total} sessions, ${d.warnings.length} warning: ${d.warnings[0].code}`')}`,
+  ],
+  ['One session, by the beginning of its id', 'hermesctl show 0821'],
+  ['What the user asked', 'hermesctl show 0821 --role user --markdown'],
+  ['A snapshot of it', 'hermesctl status 0821b8fe2f4b'],
+  ['Tokens and cost, of one and of all', 'hermesctl usage 0821b8fe2f4b c3d2a1b0e9f8'],
+  ['', `hermesctl usage --json | ${onInput('JSON.stringify(d.totals)')}`],
+  ['Each failure has its exit code, with and without --json', 'hermesctl show feedfacecafe', 5],
+  ['A damaged session: where it breaks, and what to do', 'hermesctl show dead00beef00', 7],
+  ['', 'hermesctl show dead00beef00 --json', 7],
+  ['The bytes are there still', 'hermesctl show dead00beef00 --raw'],
+];
+
+/** A one-liner that prints an expression over the JSON document `d` on its standard input. */
+function onInput(expression) {
+  return `node -p 'const d = JSON.parse(fs.readFileSync(0)); ${expression}'`;
+}
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+const place = mkdtempSync(path.join(os.tmpdir(), 'hermesctl-demo-'));
+// A Ctrl-C ends the step that runs; the store must be removed nevertheless.
+process.on('SIGINT', () => undefined);
+try {
+  process.exitCode = runSteps();
+} finally {
+  rmSync(place, { recursive: true, force: true });
+}
+
+/** Runs every step; 0 where each ended as it must. */
+function runSteps() {
+  const { stateDir, hermesHome } = makeDemoStore(place);
+  const bin = path.join(place, 'bin');
+  mkdirSync(bin);
+  const launcher = `#!/bin/sh\nexec '${process.execPath}' '${path.join(root, 'bin', 'run.js')}' "$@"\n`;
+  writeFileSync(path.join(bin, 'hermesctl'), launcher, { mode: 0o755 });
+  const env = {
+    ...process.env,
+    PATH: [bin, path.dirname(process.execPath), process.env.PATH].join(path.delimiter),
+    HOME: place,
+    HERMES_HOME: hermesHome,
+    HERMES_WEBUI_STATE_DIR: stateDir,
+    HERMES_BASE_HOME: '',
+    HERMES_WEBUI_DEFAULT_WORKSPACE: '',
+    HERMES_WEBUI_DEFAULT_MODEL: '',
+  };
+  const strong = (text) => (process.stdout.isTTY && !process.env.NO_COLOR ? `\x1b[1m${text}\x1b[0m` : text);
+
+  let wrong = 0;
+  for (const [words, command, expected = 0] of STEPS) {
+    process.stdout.write(`\n${words === '' ? '' : `# ${words}\n`}${strong(`$ ${command}`)}\n`);
+    // Standard error goes where standard output goes, so that both stand in order in a pipe too.
+    const { status } = spawnSync(command, { shell: true, env, stdio: ['ignore', 1, 1] });
+    if (status === null) return 130;
+    if (expected !== 0 || status !== expected) process.stdout.write(`(exit ${status})\n`);
+    if (status === expected) continue;
+    wrong++;
+    process.stdout.write(`demo: this should have been exit ${expected}\n`);
+  }
+  process.stdout.write(
+    wrong === 0
+      ? `\nAll ${STEPS.length} commands did what they should.\n`
+      : `\n${wrong} of ${STEPS.length} went wrong.\n`,
+  );
+  return wrong === 0 ? 0 : 1;
+}
