@@ -1,7 +1,21 @@
 /** The import laws of docs/ARCHITECTURE.md. */
 
 // A room of the core may import the rooms before it, and none behind it.
-const ROOMS = ['json', 'files', 'location', 'session', 'projects', 'sidecar', 'index', 'agent-db', 'listing', 'changes', 'memory', 'server', 'audit'];
+const ROOMS = [
+  'json',
+  'files',
+  'location',
+  'session',
+  'projects',
+  'sidecar',
+  'index',
+  'agent-db',
+  'listing',
+  'changes',
+  'memory',
+  'server',
+  'audit',
+];
 
 const downwards = ROOMS.slice(0, -1).map((room, i) => ({
   name: `core-${room}-only-downwards`,

@@ -30,6 +30,19 @@ const STEPS = [
   ['A damaged session: where it breaks, and what to do', 'hermesctl show dead00beef00', 7],
   ['', 'hermesctl show dead00beef00 --json', 7],
   ['The bytes are there still', 'hermesctl show dead00beef00 --raw'],
+  ['What would an undo take back?', 'hermesctl undo 0821b8fe2f4b --dry-run'],
+  ['Take the last turn back; the version before stays as .json.bak', 'hermesctl undo 0821b8fe2f4b'],
+  ['And undo that', 'hermesctl sessions restore 0821b8fe2f4b --from-bak'],
+  ['A fixture in one line', 'hermesctl sessions create --id fixture1 --title Fixture --user Hello --assistant Hi.'],
+  ['', 'hermesctl sessions rename fixture1 "A better title"'],
+  ['', 'hermesctl sessions pin fixture1'],
+  [
+    'Is the index right? A row changed behind its back',
+    'sed -i.bak s/better/worse/ "$HERMES_WEBUI_STATE_DIR"/sessions/fixture1.json && rm "$HERMES_WEBUI_STATE_DIR"/sessions/fixture1.json.bak; hermesctl reindex --check',
+    4,
+  ],
+  ['', 'hermesctl reindex'],
+  ['Nothing was left behind', 'hermesctl gc-tmp --older-than 0'],
 ];
 
 /** A one-liner that prints an expression over the JSON document `d` on its standard input. */

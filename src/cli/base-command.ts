@@ -1,4 +1,4 @@
-import { Command, Flags } from '@oclif/core';
+import { Command, Flags, type Interfaces } from '@oclif/core';
 
 import type { ErrorCode } from '../core/errors';
 import { Context, type GlobalFlagValues } from './context';
@@ -43,6 +43,16 @@ export abstract class BaseCommand extends Command {
 
   private readonly terminal = processTerminal();
   private context_: Context | undefined;
+
+  /** oclif copies a class's own statics only; commands of one kind inherit their arguments from a common class. */
+  protected override parse<
+    F extends Interfaces.OutputFlags<Interfaces.FlagInput>,
+    B extends Interfaces.OutputFlags<Interfaces.FlagInput>,
+    A extends Interfaces.OutputArgs<Interfaces.ArgInput>,
+  >(options: Interfaces.Input<F, B, A>, argv = this.argv): Promise<Interfaces.ParserOutput<F, B, A>> {
+    const { args, strict } = options;
+    return super.parse({ ...(args && { args }), ...(strict !== undefined && { strict }), ...options }, argv);
+  }
 
   /** The context of this run. Called once, with the parsed flags. */
   protected context(flags: GlobalFlagValues): Context {

@@ -4,10 +4,14 @@ import type { LocationFlags } from '../../src/core/location/environment';
 import { type Location, resolveLocation } from '../../src/core/location/location';
 import type { TestStore } from './store';
 
-/** What the core takes from outside: the real file system, a clock that stands. */
+let uuids = 0;
+
+/** What the core takes from outside: the real file system, a clock that stands, ids that count up. */
 export const TEST_DEPS: Deps = {
   fs: nodeFileSystem,
-  clock: { now: () => 1790000000.25 },
+  clock: { now: () => 1790000000.25, sleep: () => Promise.resolve() },
+  ids: { uuidHex: () => `${String(uuids++).padStart(12, '0')}40008000000000000000` },
+  processes: { self: { pid: 1, host: 'test', command: 'test' }, uid: 0, startedAt: () => undefined },
   breathe: () => undefined,
   progress: () => undefined,
 };
