@@ -50,8 +50,9 @@ export abstract class BaseCommand extends Command {
     B extends Interfaces.OutputFlags<Interfaces.FlagInput>,
     A extends Interfaces.OutputArgs<Interfaces.ArgInput>,
   >(options: Interfaces.Input<F, B, A>, argv = this.argv): Promise<Interfaces.ParserOutput<F, B, A>> {
-    const { args, strict } = options;
-    return super.parse({ ...(args && { args }), ...(strict !== undefined && { strict }), ...options }, argv);
+    const { args, baseFlags, flags, strict } = options;
+    const inherited = { args, baseFlags, flags, strict };
+    return super.parse({ ...options, ...inherited } as Interfaces.Input<F, B, A>, argv);
   }
 
   /** The context of this run. Called once, with the parsed flags. */
