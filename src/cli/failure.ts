@@ -1,3 +1,5 @@
+import { stripVTControlCharacters } from 'node:util';
+
 import { HermesctlError, ioError, isSystemError, type Warning } from '../core/errors';
 import { errorEnvelope, JsonDocument, Renderer } from './output/document';
 import { OutputClosed, type Sink } from './output/sink';
@@ -83,15 +85,32 @@ function isUsageError(thrown: unknown): thrown is Error {
 }
 
 function usageError(thrown: Error): HermesctlError {
-  const [first, ...rest] = thrown.message
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && line !== 'See more help with --help');
-  const message = rest.length === 0 ? first : `${first} ${rest.join(' ')}`;
+  const message = usageMessage(thrown);
   return new HermesctlError('USAGE', /[.?!]$/.test(message) ? message : `${message}.`, {
     hint: "'hermesctl --help' lists the commands; every command has --help.",
     cause: thrown,
   });
+}
+
+/** oclif's words as one sentence: its own are laid out in lines, coloured, and name commands by their ids. */
+function usageMessage(thrown: Error): string {
+  const lines = stripVTControlCharacters(thrown.message)
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && line !== 'See more help with --help');
+  if (isMissingArgs(thrown)) return `Missing argument: ${thrown.args.map(({ name }) => name.toUpperCase()).join(', ')}`;
+  const unknown = /^command (.+) not found$/.exec(lines[0])?.[1];
+  if (unknown !== undefined) return `There is no command '${unknown.replaceAll(':', ' ')}'`;
+  if (/^The following errors? occurred:$/.test(lines[0]))
+    return lines
+      .slice(1)
+      .join('; ')
+      .replace(/=true\b/g, '');
+  return lines.join(' ').replace(/^Parsing (--\S+)\s+E/, '$1: e');
+}
+
+function isMissingArgs(thrown: Error): thrown is Error & { args: { name: string }[] } {
+  return thrown.constructor.name === 'RequiredArgsError' && Array.isArray((thrown as { args?: unknown }).args);
 }
 
 /** Whether a command line asks for a face, read without parsing it: it may be the thing that cannot be parsed. */
