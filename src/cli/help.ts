@@ -24,9 +24,19 @@ export default class Help extends OclifHelp {
     this.out.flush();
   }
 
+  /** Below a topic a command is listed once; at the root the short names are what people look for. */
+  protected override formatCommands(commands: Command.Loadable[]): string {
+    return super.formatCommands(commands.filter((command) => !isAlias(command) || !/[: ]/.test(command.id)));
+  }
+
   protected override log(...args: string[]): void {
     this.out.write(`${args.join(' ')}\n`);
   }
+}
+
+/** Whether this is a second entry of a command, under another name of its. */
+export function isAlias({ id, aliases }: Pick<Command.Loadable, 'id' | 'aliases'>): boolean {
+  return aliases.some((alias) => alias.replaceAll(':', ' ') === id.replaceAll(':', ' '));
 }
 
 const HEADER = 'EXIT CODES';
