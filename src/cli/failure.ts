@@ -33,10 +33,10 @@ export function presentFailure(thrown: unknown, face: FailureFace): number {
       return thrown.exit;
     }
     const error = named(thrown);
-    if (face.document) face.document.end(face.warnings, error);
+    if (face.document && !face.stdout.failed) face.document.end(face.warnings, error);
     else {
       flushQuietly(face.stdout);
-      if (face.ndjson) face.stderr.write(`${JSON.stringify({ error: errorEnvelope(error) })}\n`);
+      if (face.document || face.ndjson) face.stderr.write(`${JSON.stringify({ error: errorEnvelope(error) })}\n`);
       else face.stderr.write(humanFailure(error));
     }
     if (face.verbose) face.stderr.write(stackOf(thrown));
