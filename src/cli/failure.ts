@@ -120,10 +120,10 @@ export function asksFor(argv: readonly string[], flag: '--json' | '--ndjson' | '
 }
 
 /** A failure before any command ran: an unknown command, a broken installation. */
-export function failOutsideCommand(thrown: unknown, argv: readonly string[]): void {
+export function failOutsideCommand(thrown: unknown, argv: readonly string[], commandIds: readonly string[] = []): void {
   const { stdout, stderr } = processTerminal();
   if (isHelpShown(thrown)) return;
-  process.exitCode = presentFailure(thrown, {
+  process.exitCode = presentFailure(withSuggestion(thrown, argv, commandIds), {
     stdout,
     stderr,
     document: asksFor(argv, '--json') ? new JsonDocument(stdout, new Renderer(() => undefined)) : undefined,
@@ -131,6 +131,16 @@ export function failOutsideCommand(thrown: unknown, argv: readonly string[]): vo
     verbose: asksFor(argv, '--verbose'),
     warnings: [],
   });
+}
+
+/** Whoever types `list` means `sessions list`. */
+function withSuggestion(thrown: unknown, [first]: readonly string[], commandIds: readonly string[]): unknown {
+  const meant = commandIds
+    .filter((id) => id.endsWith(`:${first}`))
+    .map((id) => `'hermesctl ${id.replaceAll(':', ' ')}'`);
+  if (meant.length === 0 || !isUsageError(thrown)) return thrown;
+  const { message } = usageError(thrown);
+  return new HermesctlError('USAGE', message, { hint: `Did you mean ${meant.join(' or ')}?`, cause: thrown });
 }
 
 /** oclif ends the showing of help with a throw that means success. */
