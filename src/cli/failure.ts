@@ -43,8 +43,9 @@ export function presentFailure(thrown: unknown, face: FailureFace): number {
     face.stderr.flush();
     return error.exit;
   } catch (second) {
-    // Showing the failure failed too: there is nobody left to tell, or no way to.
-    return second instanceof OutputClosed ? named(thrown).exit : 1;
+    if (second instanceof OutputClosed) return thrown instanceof Interrupted ? thrown.exit : named(thrown).exit;
+    // What could not be said on standard output is said on standard error; where that fails too, nowhere.
+    return face.stdout.failed && !face.stderr.failed ? presentFailure(second, face) : 1;
   }
 }
 
