@@ -55,7 +55,8 @@ export class Context {
     this.face = flags.json ? 'json' : flags.ndjson ? 'ndjson' : 'human';
     if (this.face === 'json') this.document = new JsonDocument(terminal.stdout, this.renderer());
     const { variables } = this.environment;
-    this.colors = colors(terminal.stdoutIsTerminal && !flags['no-color'] && !variables['NO_COLOR']);
+    const wantsColor = !flags['no-color'] && !variables['NO_COLOR'] && variables['TERM'] !== 'dumb';
+    this.colors = colors(terminal.stdoutIsTerminal && wantsColor);
     const { breathe, sleep, stop } = listenForSignals();
     this.stopSignals = stop;
     const clock = { now: () => Date.now() / 1000, sleep };

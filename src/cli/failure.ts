@@ -1,3 +1,5 @@
+import { stripVTControlCharacters } from 'node:util';
+
 import { HermesctlError, ioError, isSystemError, type Warning } from '../core/errors';
 import { errorEnvelope, JsonDocument, Renderer } from './output/document';
 import { OutputClosed, type Sink } from './output/sink';
@@ -31,18 +33,19 @@ export function presentFailure(thrown: unknown, face: FailureFace): number {
       return thrown.exit;
     }
     const error = named(thrown);
-    if (face.document) face.document.end(face.warnings, error);
+    if (face.document && !face.stdout.failed) face.document.end(face.warnings, error);
     else {
       flushQuietly(face.stdout);
-      if (face.ndjson) face.stderr.write(`${JSON.stringify({ error: errorEnvelope(error) })}\n`);
+      if (face.document || face.ndjson) face.stderr.write(`${JSON.stringify({ error: errorEnvelope(error) })}\n`);
       else face.stderr.write(humanFailure(error));
     }
     if (face.verbose) face.stderr.write(stackOf(thrown));
     face.stderr.flush();
     return error.exit;
   } catch (second) {
-    // Showing the failure failed too: there is nobody left to tell, or no way to.
-    return second instanceof OutputClosed ? named(thrown).exit : 1;
+    if (second instanceof OutputClosed) return thrown instanceof Interrupted ? thrown.exit : named(thrown).exit;
+    // What could not be said on standard output is said on standard error; where that fails too, nowhere.
+    return face.stdout.failed && !face.stderr.failed ? presentFailure(second, face) : 1;
   }
 }
 
@@ -83,15 +86,32 @@ function isUsageError(thrown: unknown): thrown is Error {
 }
 
 function usageError(thrown: Error): HermesctlError {
-  const [first, ...rest] = thrown.message
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && line !== 'See more help with --help');
-  const message = rest.length === 0 ? first : `${first} ${rest.join(' ')}`;
+  const message = usageMessage(thrown);
   return new HermesctlError('USAGE', /[.?!]$/.test(message) ? message : `${message}.`, {
     hint: "'hermesctl --help' lists the commands; every command has --help.",
     cause: thrown,
   });
+}
+
+/** oclif's words as one sentence: its own are laid out in lines, coloured, and name commands by their ids. */
+function usageMessage(thrown: Error): string {
+  const lines = stripVTControlCharacters(thrown.message)
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && line !== 'See more help with --help');
+  if (isMissingArgs(thrown)) return `Missing argument: ${thrown.args.map(({ name }) => name.toUpperCase()).join(', ')}`;
+  const unknown = /^command (.+) not found$/.exec(lines[0])?.[1];
+  if (unknown !== undefined) return `There is no command '${unknown.replaceAll(':', ' ')}'`;
+  if (/^The following errors? occurred:$/.test(lines[0]))
+    return lines
+      .slice(1)
+      .join('; ')
+      .replace(/=true\b/g, '');
+  return lines.join(' ').replace(/^Parsing (--\S+)\s+E/, '$1: e');
+}
+
+function isMissingArgs(thrown: Error): thrown is Error & { args: { name: string }[] } {
+  return thrown.constructor.name === 'RequiredArgsError' && Array.isArray((thrown as { args?: unknown }).args);
 }
 
 /** Whether a command line asks for a face, read without parsing it: it may be the thing that cannot be parsed. */
@@ -101,10 +121,10 @@ export function asksFor(argv: readonly string[], flag: '--json' | '--ndjson' | '
 }
 
 /** A failure before any command ran: an unknown command, a broken installation. */
-export function failOutsideCommand(thrown: unknown, argv: readonly string[]): void {
+export function failOutsideCommand(thrown: unknown, argv: readonly string[], commandIds: readonly string[] = []): void {
   const { stdout, stderr } = processTerminal();
   if (isHelpShown(thrown)) return;
-  process.exitCode = presentFailure(thrown, {
+  process.exitCode = presentFailure(withSuggestion(thrown, argv, commandIds), {
     stdout,
     stderr,
     document: asksFor(argv, '--json') ? new JsonDocument(stdout, new Renderer(() => undefined)) : undefined,
@@ -112,6 +132,16 @@ export function failOutsideCommand(thrown: unknown, argv: readonly string[]): vo
     verbose: asksFor(argv, '--verbose'),
     warnings: [],
   });
+}
+
+/** Whoever types `list` means `sessions list`. */
+function withSuggestion(thrown: unknown, [first]: readonly string[], commandIds: readonly string[]): unknown {
+  const meant = commandIds
+    .filter((id) => id.endsWith(`:${first}`))
+    .map((id) => `'hermesctl ${id.replaceAll(':', ' ')}'`);
+  if (meant.length === 0 || !isUsageError(thrown)) return thrown;
+  const { message } = usageError(thrown);
+  return new HermesctlError('USAGE', message, { hint: `Did you mean ${meant.join(' or ')}?`, cause: thrown });
 }
 
 /** oclif ends the showing of help with a throw that means success. */

@@ -2,7 +2,7 @@ import type { RawJson } from '../core/json/raw';
 import { renderJson } from '../core/json/render';
 import { toFloat } from '../core/json/python';
 import type { Context } from './context';
-import { renderTable } from './output/table';
+import { columnsThatFit, renderTable } from './output/table';
 import { fuzzyTime, isoTime, localTime } from './output/time';
 import { visibleLine } from './output/visible';
 
@@ -16,6 +16,9 @@ export const TIME_FIELDS: ReadonlySet<string> = new Set([
   'share_created_at',
 ]);
 
+/** Of a cost in US dollars, for people. */
+const COST_DIGITS = 4;
+
 /** A value as one line of text: strings bare, times readable, the rest as it is spelled. */
 export async function cellText(context: Context, key: string, raw: RawJson | undefined): Promise<string> {
   if (raw === undefined) return '';
@@ -25,11 +28,14 @@ export async function cellText(context: Context, key: string, raw: RawJson | und
   if (seconds !== undefined) {
     return context.isTerminal ? fuzzyTime(seconds, context.deps.clock.now()) : isoTime(seconds);
   }
-  return visibleLine(plainText(raw, value));
+  return visibleLine(plainText(context, key, raw, value));
 }
 
-/** A string bare, anything else as it is spelled, on one line. */
-function plainText(raw: RawJson, value: unknown): string {
+/** A string bare, anything else as it is spelled, on one line; for people without the noise of a sum of floats. */
+function plainText(context: Context, key: string, raw: RawJson, value: unknown): string {
+  if (context.isTerminal && key === 'estimated_cost' && typeof value === 'number' && Number.isFinite(value)) {
+    return String(Number(value.toFixed(COST_DIGITS)));
+  }
   return typeof value === 'string' ? value : renderJson(raw.text, { keepNonFinite: true });
 }
 
@@ -54,15 +60,28 @@ export async function showTable(
   }
   if (!context.isTerminal || rows.length === 0) return;
   const columns = keys.map((key) => ({
-    header: key.toUpperCase().replaceAll('_', ' '),
+    header: HEADERS[key] ?? key.toUpperCase().replaceAll('_', ' '),
     flexible: flexible.includes(key),
     align: NUMERIC.test(key) ? ('right' as const) : ('left' as const),
   }));
   const { bold, dim } = context.colors;
   const paint = (text: string, row: number, column: number): string =>
     row < 0 ? bold(text) : column === 0 ? dim(text) : text;
-  context.line(await renderTable(columns, rows, context.terminal, paint, header));
+  const fit = columnsThatFit(columns, rows, context.terminal, header);
+  const shown = rows.map((row) => row.slice(0, fit));
+  context.line(await renderTable(columns.slice(0, fit), shown, context.terminal, paint, header));
+  if (fit < columns.length) context.note(`Too narrow here for: ${keys.slice(fit).join(', ')}.`);
 }
+
+/** Where the key's own words would take the room that titles need. */
+const HEADERS: Record<string, string> = {
+  message_count: 'MESSAGES',
+  last_message_at: 'LAST MESSAGE',
+  input_tokens: 'INPUT',
+  output_tokens: 'OUTPUT',
+  total_tokens: 'TOTAL',
+  estimated_cost: 'COST',
+};
 
 const NUMERIC = /(tokens|count|cost|percent|length)$/;
 
@@ -72,7 +91,7 @@ export function showRecord(context: Context, record: Record<string, RawJson>): v
   for (const [key, raw] of Object.entries(record)) {
     const value = raw.value();
     const seconds = TIME_FIELDS.has(key) ? toFloat(value) : undefined;
-    let text = value === null ? '' : plainText(raw, value);
+    let text = value === null ? '' : plainText(context, key, raw, value);
     if (seconds !== undefined) text = context.isTerminal ? localTime(seconds) : isoTime(seconds);
     text = visibleLine(text);
     context.line(

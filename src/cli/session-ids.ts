@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { readSync } from 'node:fs';
 
-import { HermesctlError } from '../core/errors';
+import { HermesctlError, isSystemError } from '../core/errors';
 import { resolveSessionId } from '../core/listing/resolve-id';
 import { sessionIds } from '../core/sidecar/directory';
 import { assertStoreId } from '../core/session/id';
 import type { Context } from './context';
+import { waitABit } from './output/sink';
 
 /**
  * The session ids that a command line names. `-` stands for the ids on standard
@@ -23,7 +24,7 @@ function givenIds(args: readonly string[], nullSeparated: boolean): { id: string
 function readIdsFromInput(nullSeparated: boolean): string[] {
   let text: string;
   try {
-    text = readFileSync(0, 'utf8');
+    text = readInput().toString('utf8');
   } catch (error) {
     throw new HermesctlError('USAGE', 'Standard input cannot be read for the ids that - stands for.', { cause: error });
   }
@@ -31,6 +32,22 @@ function readIdsFromInput(nullSeparated: boolean): string[] {
     .split(nullSeparated ? '\0' : /\r?\n/)
     .map((id) => (nullSeparated ? id : id.trim()))
     .filter((id) => id !== '');
+}
+
+/** All of standard input. Whoever started us may have made the pipe non-blocking: it is waited for then. */
+function readInput(): Buffer {
+  const pieces: Buffer[] = [];
+  for (;;) {
+    const piece = Buffer.allocUnsafe(64 * 1024);
+    try {
+      const n = readSync(0, piece, 0, piece.length, null);
+      if (n === 0) return Buffer.concat(pieces);
+      pieces.push(piece.subarray(0, n));
+    } catch (error) {
+      if (!isSystemError(error) || error.code !== 'EAGAIN') throw error;
+      waitABit();
+    }
+  }
 }
 
 /**

@@ -7,7 +7,7 @@ import { showTable } from './result-fields';
 
 export const DEFAULT_COLUMNS = ['session_id', 'title', 'message_count', 'last_message_at', 'model', 'profile'];
 
-/** The columns that give way on a narrow terminal, in this order of the table. */
+/** The columns that give way on a narrow terminal, the rightmost first. */
 const FLEXIBLE = ['title', 'workspace', 'model'];
 
 export interface RowFaceFlags {

@@ -1,6 +1,7 @@
 import { Args, loadHelpClass } from '@oclif/core';
 
 import { BaseCommand } from '../cli/base-command';
+import { isAlias } from '../cli/help';
 import { HermesctlError } from '../core/errors';
 
 export default class Help extends BaseCommand {
@@ -32,7 +33,9 @@ export default class Help extends BaseCommand {
         document.member(
           'commands',
           this.config.commands
-            .filter((command) => !command.hidden && (id === '' || command.id === id || command.id.startsWith(`${id}:`)))
+            .filter(
+              (command) => !command.hidden && (command.id === id || (isUnder(id, command.id) && !isAlias(command))),
+            )
             .map(({ id: name, summary, aliases }) => ({
               command: name.replaceAll(':', ' '),
               summary: summary ?? null,
@@ -45,4 +48,8 @@ export default class Help extends BaseCommand {
       },
     });
   }
+}
+
+function isUnder(topic: string, id: string): boolean {
+  return topic === '' || id.startsWith(`${topic}:`);
 }

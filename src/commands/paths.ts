@@ -34,11 +34,13 @@ export default class Paths extends BaseCommand {
           for (const row of rows) context.line(row.join('\t'));
           return;
         }
-        const columns = [{ header: 'NAME' }, { header: 'VALUE', flexible: true }, { header: 'FROM' }, { header: '' }];
+        // A path is there to be copied: it comes last, and is never cut.
+        const columns = [{ header: 'NAME' }, { header: '' }, { header: 'FROM' }, { header: 'VALUE', wraps: true }];
         const { dim, yellow } = context.colors;
         const paint = (text: string, row: number, column: number): string =>
-          row < 0 || column === 2 ? dim(text) : column === 3 ? yellow(text) : text;
-        context.line(await renderTable(columns, rows, context.terminal, paint));
+          row < 0 || column === 2 ? dim(text) : column === 1 ? yellow(text) : text;
+        const inOrder = rows.map(([name, value, source, missing]) => [name, missing, source, value]);
+        context.line(await renderTable(columns, inOrder, context.terminal, paint));
       },
     });
   }

@@ -17,11 +17,17 @@ const BUFFER_SIZE = 64 * 1024;
 export class Sink {
   private pending = '';
   private closed = false;
+  private failed_ = false;
 
   constructor(
     private readonly fd: number,
     private readonly write_: (fd: number, bytes: Uint8Array, offset: number, length: number) => number = writeSync,
   ) {}
+
+  /** Whether writing failed, other than by the reader's going away: what is to be told must be told elsewhere. */
+  get failed(): boolean {
+    return this.failed_;
+  }
 
   write(text: string): void {
     this.pending += text;
@@ -55,6 +61,7 @@ export class Sink {
           throw new OutputClosed();
         } else {
           this.closed = true;
+          this.failed_ = true;
           throw new HermesctlError('IO_ERROR', `Writing the output failed: ${error.message}.`, { cause: error });
         }
       }
@@ -62,7 +69,7 @@ export class Sink {
   }
 }
 
-/** A pipe that somebody made non-blocking is full: sleep without burning the processor. */
-function waitABit(): void {
+/** A pipe that somebody made non-blocking is full, or empty: sleep without burning the processor. */
+export function waitABit(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
 }

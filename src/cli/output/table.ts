@@ -1,17 +1,40 @@
-import type { Terminal } from './terminal';
+import { stripVTControlCharacters } from 'node:util';
 
-/** A column of a table; the last flexible one gives way when the terminal is narrow. */
+import type { Terminal } from './terminal';
+import { displayWidth } from './width';
+
+/** A column of a table. */
 export interface Column {
   header: string;
   align?: 'left' | 'right';
-  /** May be cut to fit the width. */
+  /** May be cut to fit the width: the rightmost one first. */
   flexible?: boolean;
+  /** Runs over the edge of a narrow terminal rather than being cut or left out; for the last column. */
+  wraps?: boolean;
 }
 
 /** Above this many rows cli-table3's cost, which grows faster than the rows, is felt. */
 const TABLE_ROWS = 200;
 const GAP = 2;
 const MIN_FLEXIBLE = 12;
+
+/**
+ * How many of these columns a terminal has room for, from the left: a table
+ * that is broken at the edge cannot be read. At least one.
+ */
+export function columnsThatFit(
+  columns: readonly Column[],
+  rows: readonly string[][],
+  terminal: Pick<Terminal, 'columns'>,
+  header = true,
+): number {
+  let used = -GAP;
+  const beyond = naturalWidths(columns, rows, header).findIndex((width, c) => {
+    used += GAP + (columns[c].wraps ? 1 : columns[c].flexible ? Math.min(MIN_FLEXIBLE, width) : width);
+    return used > terminal.columns;
+  });
+  return beyond < 0 ? columns.length : Math.max(1, beyond);
+}
 
 /**
  * Lays rows out for a person: padded columns that fit the terminal, by display
@@ -25,31 +48,30 @@ export async function renderTable(
   paint: (text: string, row: number, column: number) => string = (text) => text,
   header = true,
 ): Promise<string> {
-  const { default: stringWidth } = await import('string-width');
-  const widths = fitWidths(columns, rows, terminal.columns, stringWidth, header);
-  const cut = (text: string, column: number): string => truncate(text, widths[column], stringWidth);
-  const cells = rows.map((row, r) => row.map((cell, c) => paint(cut(cell, c), r, c)));
-  const heads = columns.map(({ header: head }, c) => paint(cut(head, c), -1, c));
-  return rows.length <= TABLE_ROWS
+  const widths = fitWidths(columns, rows, terminal.columns, header);
+  const cut = rows.map((row) => row.map((cell, c) => truncate(cell, widths[c])));
+  const cells = cut.map((row, r) => row.map((cell, c) => paint(cell, r, c)));
+  const heads = columns.map(({ header: head }, c) => paint(truncate(head, widths[c]), -1, c));
+  return rows.length <= TABLE_ROWS && (await cliTableAgrees(cut))
     ? withCliTable(columns, header ? heads : [], cells, widths)
-    : columnsByHand(columns, header ? [heads, ...cells] : cells, widths, stringWidth);
+    : columnsByHand(columns, header ? [heads, ...cells] : cells, widths);
 }
 
-type Width = (text: string) => number;
+function naturalWidths(columns: readonly Column[], rows: readonly string[][], header: boolean): number[] {
+  return columns.map(({ header: head }, c) =>
+    rows.reduce((widest, row) => Math.max(widest, displayWidth(row[c])), header ? displayWidth(head) : 1),
+  );
+}
 
 function fitWidths(
   columns: readonly Column[],
   rows: readonly string[][],
   available: number,
-  width: Width,
   header: boolean,
 ): number[] {
-  const widths = columns.map(({ header: head }, c) =>
-    rows.reduce((widest, row) => Math.max(widest, width(row[c])), header ? width(head) : 1),
-  );
-  let excess = widths.reduce((sum, w) => sum + w + GAP, -GAP) - available;
-  for (const c of columns.keys()) {
-    if (excess <= 0) break;
+  const widths = naturalWidths(columns, rows, header);
+  let excess = widths.reduce((sum, width) => sum + width + GAP, -GAP) - available;
+  for (let c = columns.length - 1; c >= 0 && excess > 0; c--) {
     if (!columns[c].flexible) continue;
     const narrower = Math.max(Math.min(MIN_FLEXIBLE, widths[c]), widths[c] - excess);
     excess -= widths[c] - narrower;
@@ -59,17 +81,23 @@ function fitWidths(
 }
 
 /** Cuts a text to a display width, with an ellipsis, between characters as people see them. */
-function truncate(text: string, limit: number, width: Width): string {
-  if (width(text) <= limit) return text;
+function truncate(text: string, limit: number): string {
+  if (displayWidth(text) <= limit) return text;
   let out = '';
   let used = 0;
   for (const { segment } of new Intl.Segmenter().segment(text)) {
-    const w = width(segment);
-    if (used + w > limit - 1) break;
+    const width = displayWidth(segment);
+    if (used + width > limit - 1) break;
     out += segment;
-    used += w;
+    used += width;
   }
   return `${out}…`;
+}
+
+/** cli-table3 measures with string-width 4, which counts the marks of Indic, Thai or Hebrew script as characters. */
+async function cliTableAgrees(cells: readonly string[][]): Promise<boolean> {
+  const { default: stringWidth } = await import('string-width');
+  return cells.every((row) => row.every((cell) => stringWidth(cell) === displayWidth(cell)));
 }
 
 async function withCliTable(
@@ -95,13 +123,13 @@ async function withCliTable(
   return trimLines(table.toString());
 }
 
-function columnsByHand(columns: readonly Column[], rows: string[][], widths: number[], width: Width): string {
+function columnsByHand(columns: readonly Column[], rows: string[][], widths: number[]): string {
   return trimLines(
     rows
       .map((row) =>
         row
           .map((cell, c) => {
-            const space = ' '.repeat(Math.max(0, widths[c] - width(cell)));
+            const space = ' '.repeat(Math.max(0, widths[c] - displayWidth(stripVTControlCharacters(cell))));
             return columns[c].align === 'right' ? space + cell : cell + space;
           })
           .join(' '.repeat(GAP)),

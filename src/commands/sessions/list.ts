@@ -27,7 +27,7 @@ export default class SessionsList extends BaseCommand {
     }),
     offset: Flags.integer({ min: 0, default: 0, helpValue: 'N', summary: 'Leave out the first N.' }),
     sort: Flags.option({ options: SORT_KEYS, default: 'activity' as SortKey })({ summary: 'What to sort by.' }),
-    reverse: Flags.boolean({ char: 'r', summary: 'The other way round.' }),
+    reverse: Flags.boolean({ char: 'r', default: false, summary: 'The other way round.' }),
     columns: Flags.string({
       helpValue: 'KEY,…',
       summary: `Which keys of a row to show, in any face (${DEFAULT_COLUMNS.join(', ')}).`,
