@@ -24,6 +24,7 @@ export const ENVIRONMENT_VARIABLES = {
   HERMES_WEBUI_DEFAULT_MODEL: 'model of sessions that record none',
   LOCALAPPDATA: 'on Windows only: the default home is its `hermes`',
   NO_COLOR: 'any value: no colour',
+  TERM: '`dumb`: no colour',
 } as const;
 
 export type VariableName = keyof typeof ENVIRONMENT_VARIABLES;
