@@ -134,12 +134,26 @@ export function failOutsideCommand(thrown: unknown, argv: readonly string[], com
   });
 }
 
-/** Whoever types `list` means `sessions list`. */
-function withSuggestion(thrown: unknown, [first]: readonly string[], commandIds: readonly string[]): unknown {
+/**
+ * Whoever types `list` means `sessions list`; and a word too many behind a
+ * command that takes none is no command, as oclif has it.
+ */
+function withSuggestion(thrown: unknown, argv: readonly string[], commandIds: readonly string[]): unknown {
+  if (!isUsageError(thrown)) return thrown;
+  const end = argv.findIndex((arg) => arg.startsWith('-'));
+  const words = end < 0 ? argv : argv.slice(0, end);
+  const named = words.findLastIndex((_, i) => commandIds.includes(words.slice(0, i + 1).join(':')));
+  if (named >= 0 && named + 1 < words.length) {
+    const command = words.slice(0, named + 1).join(' ');
+    return new HermesctlError('USAGE', `Unexpected argument: ${words[named + 1]}.`, {
+      hint: `'hermesctl ${command} --help' tells what it takes.`,
+      cause: thrown,
+    });
+  }
   const meant = commandIds
-    .filter((id) => id.endsWith(`:${first}`))
+    .filter((id) => id.endsWith(`:${argv[0]}`))
     .map((id) => `'hermesctl ${id.replaceAll(':', ' ')}'`);
-  if (meant.length === 0 || !isUsageError(thrown)) return thrown;
+  if (meant.length === 0) return thrown;
   const { message } = usageError(thrown);
   return new HermesctlError('USAGE', message, { hint: `Did you mean ${meant.join(' or ')}?`, cause: thrown });
 }

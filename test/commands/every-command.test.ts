@@ -1,3 +1,6 @@
+import fs from 'node:fs';
+import path from 'node:path';
+
 import { type Command, Config } from '@oclif/core';
 import { describe, expect, it } from 'vitest';
 
@@ -14,7 +17,7 @@ import { cliOnTerminal, cliWithSilentInput, hasProgram, inGroups } from '../supp
 const ID = 'aaaa00000001';
 
 interface Needs {
-  /** The least that makes it succeed on the small store. Without an entry: an id for each required argument. */
+  /** The least that makes it succeed on the small store. Without an entry: an id for what is required or called so. */
   args?: string[];
   stdin?: string;
   /** Whether it fails where there is no store. */
@@ -26,7 +29,8 @@ const NEEDS: Record<string, Needs> = {
   help: { store: false },
   paths: { store: false },
   version: { store: false },
-  'sessions:status': { args: [ID] },
+  'sessions:rename': { args: [ID, 'A new title'] },
+  'sessions:restore': { args: [ID, '--from-bak'] },
 };
 
 const config = await Config.load(ROOT);
@@ -49,19 +53,21 @@ function canonical(id: string): string {
 const words = (id: string): string[] => id.split(':');
 
 function needsOf(id: string): Required<Omit<Needs, 'stdin'>> & Pick<Needs, 'stdin'> {
-  const required = Object.values(loadable(id).args).filter((arg) => arg.required);
+  const wanted = Object.values(loadable(id).args).filter((arg) => arg.required || arg.name === 'id');
   const yes = 'yes' in loadable(id).flags ? ['--yes'] : [];
-  const { args = required.map(() => ID), store = true, stdin } = NEEDS[canonical(id)] ?? {};
+  const { args = wanted.map(() => ID), store = true, stdin } = NEEDS[canonical(id)] ?? {};
   return { args: [...args, ...yes], store, ...(stdin === undefined ? {} : { stdin }) };
 }
 
-/** A store whose titles would colour the screen and shift the columns if they were let through. */
+/** A store whose titles would colour the screen and shift the columns if they were let through, with a backup. */
 function smallStore(): TestStore {
-  return makeStore({
+  const store = makeStore({
     [ID]: session(ID, { title: '\x1b[31mred\x1b[0m 日本語 🎉\n\x07' }),
     bbbb00000002: session('bbbb00000002', { input_tokens: 12, output_tokens: 3, estimated_cost: 0.5 }),
     cccc00000003: session('cccc00000003', { archived: true }),
   });
+  fs.copyFileSync(path.join(store.sessionsDir, `${ID}.json`), path.join(store.sessionsDir, `${ID}.json.bak`));
+  return store;
 }
 
 interface Document {
@@ -105,6 +111,7 @@ it('finds the commands, and their aliases', () => {
 describe.each(COMMANDS)('%s', (id) => {
   const isAlias = canonical(id) !== id; // the same code: what is behind the name is checked once
   const { args, store: needsStore, stdin } = needsOf(id);
+  const mutates = 'dry-run' in loadable(id).flags;
   const options = (store: TestStore): { env: Record<string, string>; stdin?: string } => ({
     env: store.env,
     ...(stdin === undefined ? {} : { stdin }),
@@ -131,41 +138,36 @@ describe.each(COMMANDS)('%s', (id) => {
     expect(stdout).not.toMatch(ESCAPES);
   });
 
-  it('succeeds with one JSON document, in a pipe without escape codes, with the common flags', async () => {
-    const store = smallStore();
-    const before = treeHash(store.root);
-    const isReading = !('dry-run' in loadable(id).flags);
-    const run = (...flags: string[]): Promise<CliResult> => {
-      const place = isReading ? store : smallStore();
-      return cli([...words(id), ...args, ...flags], options(place));
-    };
-    const [json, human, decorated] = await Promise.all([
-      run('--json', '-q'),
-      run(),
-      run('-q', '--no-color', '--verbose'),
+  it('succeeds with one JSON document, and in a pipe without escape codes', async () => {
+    const [jsonStore, humanStore] = [smallStore(), smallStore()];
+    const before = treeHash(jsonStore.root);
+    const [json, human] = await Promise.all([
+      cli([...words(id), ...args, '--json', '-q'], options(jsonStore)),
+      cli([...words(id), ...args, '--no-color', '--verbose'], options(humanStore)),
     ]);
     const document = documentOf(json);
     expect(document).not.toHaveProperty('error');
     expect(Object.keys(document).length).toBeGreaterThan(1);
-    for (const result of [human, decorated]) {
-      expect(result.stdout).toMatch(/\S/);
-      expect(`${result.stdout}${result.stderr}`).not.toMatch(ESCAPES);
-    }
-    expect([json, human, decorated].map(({ code }) => code)).toEqual([0, 0, 0]);
-    if (isReading) expect(treeHash(store.root)).toBe(before);
+    expect(`${human.stdout}${human.stderr}`).toMatch(/\S/);
+    expect(`${human.stdout}${human.stderr}`).not.toMatch(ESCAPES);
+    expect([json.code, human.code]).toEqual([0, 0]);
+    // What cannot be tried without changing anything must not change anything.
+    if (!mutates) expect(treeHash(jsonStore.root)).toBe(before);
   });
 
-  it.runIf('dry-run' in loadable(id).flags)('changes nothing in a dry run', async () => {
+  it.runIf(mutates && !isAlias)('changes nothing in a dry run', async () => {
     const store = smallStore();
     const before = treeHash(store.root);
-    for (const flags of [['--dry-run'], ['--dry-run', '--json']]) {
-      const { code } = await cli([...words(id), ...args, ...flags], options(store));
-      expect(code).toBe(0);
-    }
+    const [human, json] = await Promise.all([
+      cli([...words(id), ...args, '--dry-run'], options(store)),
+      cli([...words(id), ...args, '-n', '--json'], options(store)),
+    ]);
+    expect([human.code, json.code]).toEqual([0, 0]);
+    expect(documentOf(json)).toHaveProperty('dry_run', true);
     expect(treeHash(store.root)).toBe(before);
   });
 
-  it.runIf(needsStore)('says in both faces that there is no store', async () => {
+  it.runIf(needsStore && !isAlias)('says in both faces that there is no store', async () => {
     const missing = [...words(id), ...args, '--state-dir', '/nonexistent'];
     const input = stdin === undefined ? {} : { stdin };
     const [human, json] = await Promise.all([cli(missing, input), cli([...missing, '--json'], input)]);
@@ -212,28 +214,31 @@ describe.each(COMMANDS)('%s', (id) => {
     if (needed) expect(needed).toMatchObject({ code: 0, signal: null });
   });
 
-  it.runIf(hasProgram('script') && !isAlias)('uses no colour on a terminal that asked for none', async () => {
-    const store = smallStore();
-    const line = [...words(id), ...args, ...('dry-run' in loadable(id).flags ? ['--dry-run'] : [])];
-    const results = await Promise.all([
-      cliOnTerminal(line, { ...store.env, NO_COLOR: '1' }),
-      cliOnTerminal([...line, '--no-color'], store.env),
-    ]);
-    for (const { code, stdout } of results) {
-      expect(code).toBe(0);
-      expect(stdout).toMatch(/\S/);
-      expect(stdout).not.toContain('\x1b');
-    }
+  it.runIf(hasProgram('script') && !isAlias)('uses no colour on a terminal where none is wanted', async () => {
+    const line = [...words(id), ...args, ...(mutates ? ['--dry-run'] : [])];
+    const { code, stdout } = await cliOnTerminal(line, { ...smallStore().env, NO_COLOR: '1' });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/\S/);
+    expect(stdout).not.toContain('\x1b');
   });
 });
 
-it.runIf(hasProgram('script'))('uses colour on a terminal, but lets none of the store’s through', async () => {
-  const store = smallStore();
-  const { stdout } = await cliOnTerminal(['sessions', 'list'], store.env);
-  expect(stdout).toContain('\x1b[1m');
-  expect(stdout).not.toContain('\x1b[31m');
-  expect(stdout).toContain('\\x1b[31mred');
-});
+it.runIf(hasProgram('script'))(
+  'uses colour on a terminal, unless told not to, and lets none of the store’s through',
+  async () => {
+    const { env } = smallStore();
+    const line = ['sessions', 'list'];
+    const [plain, ...colourless] = await Promise.all([
+      cliOnTerminal(line, env),
+      cliOnTerminal([...line, '--no-color'], env),
+      cliOnTerminal(line, { ...env, TERM: 'dumb' }),
+    ]);
+    expect(plain.stdout).toContain('\x1b[1m');
+    expect(plain.stdout).not.toContain('\x1b[31m');
+    for (const { stdout } of colourless) expect(stdout).not.toContain('\x1b');
+    for (const { stdout } of [plain, ...colourless]) expect(stdout).toContain('\\x1b[31mred');
+  },
+);
 
 /** What the test looks at in a flag's definition. */
 interface FlagDefinition {

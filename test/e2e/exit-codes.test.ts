@@ -147,6 +147,7 @@ describe('2: usage', () => {
     ['a flag in the place of the command', ['--nope'], /--nope/],
     ['an unknown command to explain', ['help', 'nope'], /'nope'/],
     ['a missing argument', ['show'], /ID/],
+    ['an argument where none is taken', ['sessions', 'list', 'aaaa0001'], /^Unexpected argument: aaaa0001/],
     ['an argument too many', ['show', 'aaaa0001', 'aaaa0002'], /aaaa0002/],
     ['no session at all', ['status'], /No session/],
     ['an id that climbs', ['show', '../x'], /"\.\.\/x" is not a session id/],
