@@ -160,8 +160,8 @@ describe('2: usage', () => {
     ['a time that is none', ['sessions', 'list', '--since', 'nonsense'], /--since "nonsense"/],
     [
       'flags that exclude each other',
-      ['show', 'aaaa0001', '--raw', '--metadata'],
-      /--raw.*--metadata|--metadata.*--raw/,
+      ['sessions', 'list', '--all-profiles', '--profile', 'work'],
+      /--all-profiles.*--profile|--profile.*--all-profiles/,
     ],
     ['a flag without the one it needs', ['sessions', 'list', '-0'], /--ids/],
     ['an unknown column', ['sessions', 'list', '--columns', 'title,nope'], /'nope'/],
