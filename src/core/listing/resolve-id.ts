@@ -1,7 +1,7 @@
 import { HermesctlError } from '../errors';
 import type { FileSystem } from '../files/file-system';
 import type { Location } from '../location/location';
-import { assertStoreId, isStoreId } from '../session/id';
+import { assertStoreId } from '../session/id';
 import { assertStore, sessionIds } from '../sidecar/directory';
 import { sidecarPath } from '../sidecar/read';
 
@@ -22,7 +22,7 @@ export function resolveSessionId(fs: FileSystem, location: Location, given: stri
   const candidates = ids.filter((id) => id.startsWith(given)).sort();
   if (candidates.length === 1) return candidates[0];
   if (candidates.length > 1) throw ambiguous(given, candidates);
-  throw sessionNotFound(given, location);
+  throw sessionNotFound(given, location, notFoundHint(given, allowPrefix));
 }
 
 /** Asked of the file system by name: a directory of 300,000 names is only read for a prefix. */
@@ -40,9 +40,16 @@ function ambiguous(given: string, candidates: string[]): HermesctlError {
   );
 }
 
-export function sessionNotFound(id: string, location: Location): HermesctlError {
+const LIST_HINT = "'hermesctl sessions list --all' shows all there are.";
+
+function notFoundHint(given: string, allowPrefix: boolean): string {
+  if (!allowPrefix) return `Only a whole id will do here. ${LIST_HINT}`;
+  return given.length < MIN_PREFIX ? `The beginning of an id needs ${MIN_PREFIX} characters. ${LIST_HINT}` : LIST_HINT;
+}
+
+export function sessionNotFound(id: string, location: Location, hint = LIST_HINT): HermesctlError {
   return new HermesctlError('SESSION_NOT_FOUND', `There is no session ${id} in ${location.sessionsDir.value}.`, {
-    hint: isStoreId(id) ? "'hermesctl sessions list --all' shows all there are." : 'Check the id.',
+    hint,
     details: { session_id: id },
   });
 }
