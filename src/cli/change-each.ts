@@ -5,7 +5,7 @@ import type { Context } from './context';
 import { type Failure, failureOf, failuresForOutput } from './each-session';
 import { mutate, type MutationFlagValues, showChange } from './mutation';
 import type { OutputValue } from './output/document';
-import { idsToRead } from './session-ids';
+import { idsToRead, namesOne } from './session-ids';
 
 /**
  * Makes the same change of metadata to each of these sessions, under one lock.
@@ -19,7 +19,7 @@ export async function changeEach(
   change: MetadataChange,
 ): Promise<void> {
   const ids = idsToRead(context, args, flags);
-  const one = ids.length === 1;
+  const one = namesOne(args);
   const results: MetadataResult[] = [];
   const failures: Failure[] = [];
   await mutate(context, flags, async (target) => {

@@ -23,12 +23,13 @@ export interface Gathered<T> {
 }
 
 /**
- * Reads each of these sessions. With one id its failure is the command's; with
+ * Reads each of these sessions. Of `one` its failure is the command's; of
  * several they are gathered, and {@link failureOf} tells how the command ends.
  */
 export async function gather<T>(
   context: Context,
   ids: readonly string[],
+  one: boolean,
   read: (id: string) => Read<T>,
 ): Promise<Gathered<T>> {
   const values: T[] = [];
@@ -39,7 +40,7 @@ export async function gather<T>(
       context.warn(...warnings);
       values.push(value);
     } catch (error) {
-      if (!(error instanceof HermesctlError) || ids.length === 1) throw error;
+      if (!(error instanceof HermesctlError) || one) throw error;
       failures.push({ session_id: id, error });
     }
     context.deps.progress(done + 1, ids.length);

@@ -51,6 +51,14 @@ function readInput(): Buffer {
 }
 
 /**
+ * Whether a command line names one session. Ids from standard input are many,
+ * also where only one comes: the shape of a result must not hang on the data.
+ */
+export function namesOne(args: readonly string[]): boolean {
+  return args.length === 1 && args[0] !== '-';
+}
+
+/**
  * Whether every session is meant, and not some that are named.
  *
  * @throws HermesctlError `USAGE` where both are said.

@@ -16,7 +16,8 @@ const PAUSE_EVERY_MS = 40;
 /**
  * Turns the first SIGINT or SIGTERM into a rejection at the next breath, so
  * that a command ends in order, with its documented exit code; a second one
- * ends the process at once. Work that never breathes is ended by the second.
+ * ends the process at once, as soon as either is noticed: reading one session
+ * does not breathe, so that a file of a gigabyte may take a moment more.
  */
 export function listenForSignals(): { breathe: Breathe; sleep: (seconds: number) => Promise<void>; stop: () => void } {
   let received: Interrupted | undefined;

@@ -3,7 +3,7 @@ import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../cli/base-command';
 import { failureOf, failuresForOutput, gather, nullFlag } from '../../cli/each-session';
 import { showRecord } from '../../cli/result-fields';
-import { idsToRead } from '../../cli/session-ids';
+import { idsToRead, namesOne } from '../../cli/session-ids';
 import { readStatus } from '../../core/listing/details';
 import type { ErrorCode } from '../../core/errors';
 
@@ -38,8 +38,8 @@ export default class SessionsStatus extends BaseCommand {
     const context = this.context(flags);
     const { location, defaults, deps } = context;
     const ids = idsToRead(context, argv as string[], flags);
-    const one = ids.length === 1 && !flags.all;
-    const { values, failures } = await gather(context, ids, (id) => readStatus(location, defaults, deps, id));
+    const one = namesOne(argv as string[]);
+    const { values, failures } = await gather(context, ids, one, (id) => readStatus(location, defaults, deps, id));
     await context.show({
       json: async (document) => {
         if (one) document.member('status', values[0]);

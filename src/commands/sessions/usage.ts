@@ -4,7 +4,7 @@ import { BaseCommand } from '../../cli/base-command';
 import type { Context } from '../../cli/context';
 import { failureOf, failuresForOutput, gather, nullFlag } from '../../cli/each-session';
 import { showRecord, showTable } from '../../cli/result-fields';
-import { idsToRead, wantsAll } from '../../cli/session-ids';
+import { idsToRead, namesOne, wantsAll } from '../../cli/session-ids';
 import type { ErrorCode } from '../../core/errors';
 import { readUsage } from '../../core/listing/details';
 import { loadRows } from '../../core/listing/rows';
@@ -49,8 +49,10 @@ export default class SessionsUsage extends BaseCommand {
       return;
     }
     const ids = idsToRead(context, named, flags);
-    const { values, failures } = await gather(context, ids, (id) => readUsage(location, defaults, deps, id));
-    if (ids.length === 1) {
+    const { values, failures } = await gather(context, ids, namesOne(named), (id) =>
+      readUsage(location, defaults, deps, id),
+    );
+    if (namesOne(named)) {
       await context.show({
         json: (document) => document.member('usage', values[0]),
         human: () => showRecord(context, values[0]),
