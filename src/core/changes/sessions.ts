@@ -1,5 +1,6 @@
 import type { Deps } from '../deps';
 import type { Warning } from '../errors';
+import { assertNoLink } from '../files/durable-write';
 import { type OpenFile, withFileAsync } from '../files/open-file';
 import { type IndexOutcome, patchIndexAfterSave } from '../index/reindex';
 import { lastWorkspace } from '../location/last-workspace';
@@ -41,7 +42,9 @@ async function withSidecar<T>(
   use: (file: OpenFile, sidecar: ScannedSidecar) => Promise<T>,
 ): Promise<Changed<T>> {
   assertStore(deps.fs, location);
-  const done = await withFileAsync(deps.fs, sidecarPath(location.sessionsDir.value, id), async (file) => {
+  const path = sidecarPath(location.sessionsDir.value, id);
+  assertNoLink(deps.fs, path);
+  const done = await withFileAsync(deps.fs, path, async (file) => {
     const sidecar = scanOpenSidecar(file, id);
     return { result: await use(file, sidecar), warnings: sidecar.warnings };
   });
