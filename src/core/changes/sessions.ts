@@ -15,7 +15,7 @@ import { applyEdit } from '../sidecar/edit';
 import { type MetadataChange, planMetadataEdit, storedTitle } from '../sidecar/metadata-edit';
 import { scanOpenSidecar, type ScannedSidecar, sidecarPath } from '../sidecar/read';
 import { applyRestore, planRestore } from '../sidecar/restore';
-import { removeTombstones } from '../sidecar/tombstones';
+import { assertTombstonesReadable, removeTombstones } from '../sidecar/tombstones';
 import { planTruncate, type TruncateCommand, type TruncateOptions } from '../sidecar/truncate';
 
 /** Where a change happens, and whether it is only to be told. */
@@ -228,9 +228,12 @@ export async function createSession(
     now: deps.clock.now(),
   };
   const plan = planCreate(location.sessionsDir.value, members, defaults, options, deps);
+  const isAlive = plan.messageCount > 0;
+  // Before the session is written, so that a broken file of them leaves nothing half done.
+  if (isAlive) assertTombstonesReadable(location.sessionsDir.value, deps);
   if (!target.dryRun) {
     await applyCreate(plan, deps);
-    if (plan.messageCount > 0) await removeTombstones(location.sessionsDir.value, plan.id, deps);
+    if (isAlive) await removeTombstones(location.sessionsDir.value, plan.id, deps);
   }
   return {
     result: {

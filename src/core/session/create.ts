@@ -1,5 +1,6 @@
 import { HermesctlError } from '../errors';
 import { formatJson } from '../json/format';
+import { PathTracker } from '../json/path-tracker';
 import { RawJson } from '../json/raw';
 import { bytesSource, JsonReader } from '../json/reader';
 import { JsonSyntaxError } from '../json/syntax-error';
@@ -92,14 +93,16 @@ export function parseNewSession(input: Uint8Array): NewMembers {
 
 function check(key: string, text: string): void {
   const kind = TYPES[key];
+  refuseLoneSurrogates(key, text);
   if (text === 'null') {
     if (NOT_NULL.has(key)) throw wrong(key, 'must not be null');
     return;
   }
   if (kind !== undefined && kindOf(text) !== kind) throw wrong(key, `is not a ${kind}`);
   if (key === 'session_id' && !isStoreId(JSON.parse(text) as string)) throw wrong(key, 'cannot be a session id');
-  if (key === 'title' && text.length > MAX_TITLE_BYTES) throw wrong(key, `is longer than ${MAX_TITLE_BYTES} bytes`);
-  refuseLoneSurrogates(key, text);
+  if (key === 'title' && Buffer.byteLength(JSON.parse(text) as string) > MAX_TITLE_BYTES) {
+    throw wrong(key, `is longer than ${MAX_TITLE_BYTES} bytes`);
+  }
   if (key === 'messages' || key === 'context_messages') checkMessages(key, text);
 }
 
@@ -135,10 +138,14 @@ function checkMessages(key: string, text: string): void {
 
 /** Half of a character that UTF-8 cannot hold: the server loads it and can then never save the session again. */
 function refuseLoneSurrogates(key: string, text: string): void {
+  const what = 'holds half a surrogate pair, which cannot be stored as UTF-8';
+  if (!key.isWellFormed()) throw wrong(key, what);
+  const path = new PathTracker();
   for (let token = nextToken(text, 0); token; token = nextToken(text, token.end)) {
-    if (text[token.start] !== '"') continue;
-    const string = JSON.parse(text.slice(token.start, token.end)) as string;
-    if (!string.isWellFormed()) throw wrong(key, 'holds half a surrogate pair, which cannot be stored as UTF-8');
+    const word = text.slice(token.start, token.end);
+    path.step(word);
+    if (!word.startsWith('"') || !word.includes('\\')) continue;
+    if (!(JSON.parse(word) as string).isWellFormed()) throw wrong(key + path.toString(), what);
   }
 }
 
