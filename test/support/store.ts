@@ -51,13 +51,13 @@ function testStore(root: string): TestStore {
 /** A copy of a recorded store. */
 export function vectorStore(name: string): TestStore {
   const root = temporaryDirectory();
-  fs.cpSync(path.join(VECTORS, name, 'store'), root, { recursive: true, preserveTimestamps: true });
+  fs.cpSync(path.resolve(VECTORS, name, 'store'), root, { recursive: true, preserveTimestamps: true });
   return testStore(root);
 }
 
 /** What the real hermes-webui did with a recorded store. */
 export function expectation(name: string, version: 'may' | 'head'): Record<string, never> {
-  return JSON.parse(fs.readFileSync(path.join(VECTORS, name, `expect.${version}.json`), 'utf8')) as Record<
+  return JSON.parse(fs.readFileSync(path.resolve(VECTORS, name, `expect.${version}.json`), 'utf8')) as Record<
     string,
     never
   >;
