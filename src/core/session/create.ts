@@ -24,45 +24,47 @@ export interface CreateDefaults {
 type Kind = 'string' | 'number' | 'boolean' | 'list' | 'object';
 
 /** What a field may hold, besides null. Fields that are not here may hold anything. */
-const TYPES: Readonly<Record<string, Kind>> = {
-  session_id: 'string',
-  title: 'string',
-  workspace: 'string',
-  created_workspace: 'string',
-  model: 'string',
-  model_provider: 'string',
-  created_at: 'number',
-  updated_at: 'number',
-  pinned: 'boolean',
-  archived: 'boolean',
-  project_id: 'string',
-  profile: 'string',
-  input_tokens: 'number',
-  output_tokens: 'number',
-  estimated_cost: 'number',
-  cache_read_tokens: 'number',
-  cache_write_tokens: 'number',
-  personality: 'string',
-  active_stream_id: 'string',
-  pending_user_message: 'string',
-  pending_attachments: 'list',
-  pending_started_at: 'number',
-  truncation_watermark: 'number',
-  truncation_boundary: 'number',
-  parent_session_id: 'string',
-  is_cli_session: 'boolean',
-  source_tag: 'string',
-  raw_source: 'string',
-  session_source: 'string',
-  source_label: 'string',
-  read_only: 'boolean',
-  enabled_toolsets: 'list',
-  composer_draft: 'object',
-  messages: 'list',
-  tool_calls: 'list',
-  context_messages: 'list',
-  anchor_activity_scenes: 'object',
-};
+const TYPES: ReadonlyMap<string, Kind> = new Map(
+  Object.entries<Kind>({
+    session_id: 'string',
+    title: 'string',
+    workspace: 'string',
+    created_workspace: 'string',
+    model: 'string',
+    model_provider: 'string',
+    created_at: 'number',
+    updated_at: 'number',
+    pinned: 'boolean',
+    archived: 'boolean',
+    project_id: 'string',
+    profile: 'string',
+    input_tokens: 'number',
+    output_tokens: 'number',
+    estimated_cost: 'number',
+    cache_read_tokens: 'number',
+    cache_write_tokens: 'number',
+    personality: 'string',
+    active_stream_id: 'string',
+    pending_user_message: 'string',
+    pending_attachments: 'list',
+    pending_started_at: 'number',
+    truncation_watermark: 'number',
+    truncation_boundary: 'number',
+    parent_session_id: 'string',
+    is_cli_session: 'boolean',
+    source_tag: 'string',
+    raw_source: 'string',
+    session_source: 'string',
+    source_label: 'string',
+    read_only: 'boolean',
+    enabled_toolsets: 'list',
+    composer_draft: 'object',
+    messages: 'list',
+    tool_calls: 'list',
+    context_messages: 'list',
+    anchor_activity_scenes: 'object',
+  }),
+);
 
 const NOT_NULL: ReadonlySet<string> = new Set(['title', 'workspace', 'messages']);
 const MAX_TITLE_BYTES = 4096;
@@ -92,7 +94,7 @@ export function parseNewSession(input: Uint8Array): NewMembers {
 }
 
 function check(key: string, text: string): void {
-  const kind = TYPES[key];
+  const kind = TYPES.get(key);
   refuseLoneSurrogates(key, text);
   if (text === 'null') {
     if (NOT_NULL.has(key)) throw wrong(key, 'must not be null');
