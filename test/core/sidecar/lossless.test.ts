@@ -16,7 +16,7 @@ import { HAS_PYTHON, python } from '../../support/python';
 import { coreDeps, type RawMember, rawMember, rawMembers } from '../../support/writing';
 
 const NOW = 1790000000.25;
-const GENERATION = '0123456789ab4cdef89abcdef0123456';
+const GENERATION = '0123456789ab4cde89abcdef01234567';
 const deps = coreDeps({
   clock: { now: () => NOW, sleep: () => Promise.resolve() },
   ids: { uuidHex: () => GENERATION },
