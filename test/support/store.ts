@@ -50,7 +50,7 @@ function testStore(root: string): TestStore {
 
 /** A copy of a recorded store. */
 export function vectorStore(name: string): TestStore {
-  return copyStore(path.join(VECTORS, name, 'store'));
+  return copyStore(path.resolve(VECTORS, name, 'store'));
 }
 
 /** A copy of the store in this directory. */
@@ -62,7 +62,7 @@ export function copyStore(dir: string): TestStore {
 
 /** What the real hermes-webui did with a recorded store. */
 export function expectation(name: string, version: 'may' | 'head'): Record<string, never> {
-  return JSON.parse(fs.readFileSync(path.join(VECTORS, name, `expect.${version}.json`), 'utf8')) as Record<
+  return JSON.parse(fs.readFileSync(path.resolve(VECTORS, name, `expect.${version}.json`), 'utf8')) as Record<
     string,
     never
   >;

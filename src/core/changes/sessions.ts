@@ -1,5 +1,6 @@
 import type { Deps } from '../deps';
 import type { Warning } from '../errors';
+import { assertNoLink } from '../files/durable-write';
 import { type OpenFile, withFileAsync } from '../files/open-file';
 import { type IndexOutcome, patchIndexAfterSave } from '../index/reindex';
 import { lastWorkspace } from '../location/last-workspace';
@@ -14,7 +15,7 @@ import { applyEdit } from '../sidecar/edit';
 import { type MetadataChange, planMetadataEdit, storedTitle } from '../sidecar/metadata-edit';
 import { scanOpenSidecar, type ScannedSidecar, sidecarPath } from '../sidecar/read';
 import { applyRestore, planRestore } from '../sidecar/restore';
-import { removeTombstones } from '../sidecar/tombstones';
+import { assertTombstonesReadable, removeTombstones } from '../sidecar/tombstones';
 import { planTruncate, type TruncateCommand, type TruncateOptions } from '../sidecar/truncate';
 
 /** Where a change happens, and whether it is only to be told. */
@@ -41,7 +42,9 @@ async function withSidecar<T>(
   use: (file: OpenFile, sidecar: ScannedSidecar) => Promise<T>,
 ): Promise<Changed<T>> {
   assertStore(deps.fs, location);
-  const done = await withFileAsync(deps.fs, sidecarPath(location.sessionsDir.value, id), async (file) => {
+  const path = sidecarPath(location.sessionsDir.value, id);
+  assertNoLink(deps.fs, path);
+  const done = await withFileAsync(deps.fs, path, async (file) => {
     const sidecar = scanOpenSidecar(file, id);
     return { result: await use(file, sidecar), warnings: sidecar.warnings };
   });
@@ -225,9 +228,12 @@ export async function createSession(
     now: deps.clock.now(),
   };
   const plan = planCreate(location.sessionsDir.value, members, defaults, options, deps);
+  const isAlive = plan.messageCount > 0;
+  // Before the session is written, so that a broken file of them leaves nothing half done.
+  if (isAlive) assertTombstonesReadable(location.sessionsDir.value, deps);
   if (!target.dryRun) {
     await applyCreate(plan, deps);
-    if (plan.messageCount > 0) await removeTombstones(location.sessionsDir.value, plan.id, deps);
+    if (isAlive) await removeTombstones(location.sessionsDir.value, plan.id, deps);
   }
   return {
     result: {

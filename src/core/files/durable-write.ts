@@ -54,6 +54,19 @@ export async function durableWrite(target: DurableTarget, payload: Payload, deps
   }
 }
 
+/**
+ * Refuses a symbolic link by the name of a file that is to be replaced.
+ *
+ * @throws HermesctlError `REFUSED`
+ */
+export function assertNoLink(fs: FileSystem, file: string): void {
+  if (!fs.lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink()) return;
+  throw new HermesctlError('REFUSED', `${file} is a symbolic link; replacing it would leave its target behind.`, {
+    hint: 'Replace the link by the file that it names.',
+    details: { path: file },
+  });
+}
+
 interface Owner {
   uid: number;
   gid: number;
@@ -61,17 +74,8 @@ interface Owner {
 
 function modeAndOwner(target: DurableTarget, deps: Deps): { mode: number; owner: Owner } {
   const { fs, processes } = deps;
+  assertNoLink(fs, target.path);
   const stats = fs.lstatSync(target.path, { throwIfNoEntry: false });
-  if (stats?.isSymbolicLink()) {
-    throw new HermesctlError(
-      'REFUSED',
-      `${target.path} is a symbolic link; replacing it would leave its target behind.`,
-      {
-        hint: 'Replace the link by the file that it names.',
-        details: { path: target.path },
-      },
-    );
-  }
   const like = stats ?? fs.statSync(path.dirname(target.path));
   const owner = { uid: like.uid, gid: like.gid };
   if (stats && processes.uid !== undefined && processes.uid !== 0 && processes.uid !== owner.uid) {

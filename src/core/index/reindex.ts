@@ -105,18 +105,13 @@ export async function planPatch(
     defaults,
     deps,
   );
-  const fresh = new Map(read.entries.map((entry) => [entry.id, entry]));
-  const unreadable = new Set(read.damaged.map(({ session_id: id }) => id));
-  const kept = current.entries
-    .filter(({ id }) => live.has(id) && !unreadable.has(id))
-    .map((entry) => takeFrom(fresh, entry.id) ?? entry);
-  return planOf(location.indexFile.value, current, [...kept, ...fresh.values()], read);
-}
-
-function takeFrom(map: Map<string, IndexEntry>, id: string): IndexEntry | undefined {
-  const entry = map.get(id);
-  map.delete(id);
-  return entry;
+  // A row that was made anew replaces every old one of its session, should there be several.
+  const replaced = new Set<unknown>([
+    ...read.entries.map(({ id }) => id),
+    ...read.damaged.map(({ session_id: id }) => id),
+  ]);
+  const kept = current.entries.filter(({ id }) => live.has(id) && !replaced.has(id));
+  return planOf(location.indexFile.value, current, [...kept, ...read.entries], read);
 }
 
 interface ReadRows {

@@ -75,9 +75,11 @@ export function memberSplices(
 
   const rank = new Map(order.map((key, i) => [key, i]));
   const rankOf = (key: string): number => rank.get(key) ?? order.length;
+  missing.sort(([a], [b]) => rankOf(a) - rankOf(b));
+  if (members.length === 0) return [intoEmptyObject(missing, read)];
   const layout = layoutOf(members, read);
   const inserted = new Map<number, string>();
-  for (const [key, text] of missing.sort(([a], [b]) => rankOf(a) - rankOf(b))) {
+  for (const [key, text] of missing) {
     const before = memberBefore(members, rankOf(key), rankOf);
     const member = `${JSON.stringify(key)}${layout.colon}${text}`;
     const at = before?.end ?? members[0].keyStart;
@@ -106,5 +108,18 @@ function layoutOf(members: readonly MemberSpan[], read: (start: number, end: num
   const colon = read(first.keyEnd, first.start);
   if (second !== undefined) return { separator: read(first.end, second.keyStart), colon };
   const opening = read(0, first.keyStart);
-  return { separator: `,${opening.slice(opening.lastIndexOf('{') + 1)}`, colon };
+  const gap = opening.slice(opening.lastIndexOf('{') + 1);
+  return { separator: `,${gap === '' && colon.endsWith(' ') ? ' ' : gap}`, colon };
+}
+
+/** An object without members has no layout to follow: its first ones get the server's. */
+function intoEmptyObject(
+  members: readonly [key: string, text: string][],
+  read: (start: number, end: number) => string,
+): Splice {
+  let opening = '';
+  for (let length = 64; !opening.includes('{'); length *= 2) opening = read(0, length);
+  const at = Buffer.byteLength(opening.slice(0, opening.indexOf('{') + 1));
+  const lines = members.map(([key, text]) => `\n  ${JSON.stringify(key)}: ${text}`);
+  return { start: at, end: at, text: `${lines.join(',')}\n` };
 }

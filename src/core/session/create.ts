@@ -1,5 +1,6 @@
 import { HermesctlError } from '../errors';
 import { formatJson } from '../json/format';
+import { PathTracker } from '../json/path-tracker';
 import { RawJson } from '../json/raw';
 import { bytesSource, JsonReader } from '../json/reader';
 import { JsonSyntaxError } from '../json/syntax-error';
@@ -23,45 +24,47 @@ export interface CreateDefaults {
 type Kind = 'string' | 'number' | 'boolean' | 'list' | 'object';
 
 /** What a field may hold, besides null. Fields that are not here may hold anything. */
-const TYPES: Readonly<Record<string, Kind>> = {
-  session_id: 'string',
-  title: 'string',
-  workspace: 'string',
-  created_workspace: 'string',
-  model: 'string',
-  model_provider: 'string',
-  created_at: 'number',
-  updated_at: 'number',
-  pinned: 'boolean',
-  archived: 'boolean',
-  project_id: 'string',
-  profile: 'string',
-  input_tokens: 'number',
-  output_tokens: 'number',
-  estimated_cost: 'number',
-  cache_read_tokens: 'number',
-  cache_write_tokens: 'number',
-  personality: 'string',
-  active_stream_id: 'string',
-  pending_user_message: 'string',
-  pending_attachments: 'list',
-  pending_started_at: 'number',
-  truncation_watermark: 'number',
-  truncation_boundary: 'number',
-  parent_session_id: 'string',
-  is_cli_session: 'boolean',
-  source_tag: 'string',
-  raw_source: 'string',
-  session_source: 'string',
-  source_label: 'string',
-  read_only: 'boolean',
-  enabled_toolsets: 'list',
-  composer_draft: 'object',
-  messages: 'list',
-  tool_calls: 'list',
-  context_messages: 'list',
-  anchor_activity_scenes: 'object',
-};
+const TYPES: ReadonlyMap<string, Kind> = new Map(
+  Object.entries<Kind>({
+    session_id: 'string',
+    title: 'string',
+    workspace: 'string',
+    created_workspace: 'string',
+    model: 'string',
+    model_provider: 'string',
+    created_at: 'number',
+    updated_at: 'number',
+    pinned: 'boolean',
+    archived: 'boolean',
+    project_id: 'string',
+    profile: 'string',
+    input_tokens: 'number',
+    output_tokens: 'number',
+    estimated_cost: 'number',
+    cache_read_tokens: 'number',
+    cache_write_tokens: 'number',
+    personality: 'string',
+    active_stream_id: 'string',
+    pending_user_message: 'string',
+    pending_attachments: 'list',
+    pending_started_at: 'number',
+    truncation_watermark: 'number',
+    truncation_boundary: 'number',
+    parent_session_id: 'string',
+    is_cli_session: 'boolean',
+    source_tag: 'string',
+    raw_source: 'string',
+    session_source: 'string',
+    source_label: 'string',
+    read_only: 'boolean',
+    enabled_toolsets: 'list',
+    composer_draft: 'object',
+    messages: 'list',
+    tool_calls: 'list',
+    context_messages: 'list',
+    anchor_activity_scenes: 'object',
+  }),
+);
 
 const NOT_NULL: ReadonlySet<string> = new Set(['title', 'workspace', 'messages']);
 const MAX_TITLE_BYTES = 4096;
@@ -91,15 +94,17 @@ export function parseNewSession(input: Uint8Array): NewMembers {
 }
 
 function check(key: string, text: string): void {
-  const kind = TYPES[key];
+  const kind = TYPES.get(key);
+  refuseLoneSurrogates(key, text);
   if (text === 'null') {
     if (NOT_NULL.has(key)) throw wrong(key, 'must not be null');
     return;
   }
   if (kind !== undefined && kindOf(text) !== kind) throw wrong(key, `is not a ${kind}`);
   if (key === 'session_id' && !isStoreId(JSON.parse(text) as string)) throw wrong(key, 'cannot be a session id');
-  if (key === 'title' && text.length > MAX_TITLE_BYTES) throw wrong(key, `is longer than ${MAX_TITLE_BYTES} bytes`);
-  refuseLoneSurrogates(key, text);
+  if (key === 'title' && Buffer.byteLength(JSON.parse(text) as string) > MAX_TITLE_BYTES) {
+    throw wrong(key, `is longer than ${MAX_TITLE_BYTES} bytes`);
+  }
   if (key === 'messages' || key === 'context_messages') checkMessages(key, text);
 }
 
@@ -135,10 +140,14 @@ function checkMessages(key: string, text: string): void {
 
 /** Half of a character that UTF-8 cannot hold: the server loads it and can then never save the session again. */
 function refuseLoneSurrogates(key: string, text: string): void {
+  const what = 'holds half a surrogate pair, which cannot be stored as UTF-8';
+  if (!key.isWellFormed()) throw wrong(key, what);
+  const path = new PathTracker();
   for (let token = nextToken(text, 0); token; token = nextToken(text, token.end)) {
-    if (text[token.start] !== '"') continue;
-    const string = JSON.parse(text.slice(token.start, token.end)) as string;
-    if (!string.isWellFormed()) throw wrong(key, 'holds half a surrogate pair, which cannot be stored as UTF-8');
+    const word = text.slice(token.start, token.end);
+    path.step(word);
+    if (!word.startsWith('"') || !word.includes('\\')) continue;
+    if (!(JSON.parse(word) as string).isWellFormed()) throw wrong(key + path.toString(), what);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Deps } from '../deps';
 import { HermesctlError } from '../errors';
-import { durableWrite } from '../files/durable-write';
+import { assertNoLink, durableWrite } from '../files/durable-write';
 import { withFileAsync } from '../files/open-file';
 import { type FileStamp, stampOf } from '../files/stamp';
 import { RawJson } from '../json/raw';
@@ -33,18 +33,20 @@ export function planCreate(
   options: { replace: boolean; force: boolean },
   deps: Deps,
 ): CreatePlan {
-  const given = members.get('session_id');
-  const id = given === undefined ? defaults.id : (JSON.parse(given) as string);
+  // Null is no id, here as for the server: one is made.
+  const given = JSON.parse(members.get('session_id') ?? 'null') as string | null;
+  const id = given ?? defaults.id;
   assertStoreId(id);
   const path = sidecarPath(sessionsDir, id);
   const stats = deps.fs.lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  if (options.replace) assertNoLink(deps.fs, path);
   if (stats && !options.replace) {
     throw new HermesctlError('ALREADY_EXISTS', `There is a session ${id} already.`, {
       hint: 'Give another id, or --replace to replace it (its file is kept as .json.bak).',
       details: { session_id: id, path },
     });
   }
-  const all = new Map(members);
+  const all = new Map(members).set('session_id', JSON.stringify(id));
   if (stats) markReplaced(sessionsDir, id, all, options, deps);
   const messages = new RawJson(all.get('messages') ?? '[]').value() as unknown[];
   return {

@@ -1,6 +1,6 @@
 import type { Deps } from '../deps';
 import type { OpenFile } from '../files/open-file';
-import { strip } from '../json/python';
+import { strip, truthy } from '../json/python';
 import { DEFAULT_TITLE } from '../session/text';
 import { floatText } from '../session/writer';
 import { assertMayChange, editMembers, type SidecarEdit } from './edit';
@@ -18,6 +18,8 @@ export function storedTitle(title: string): string {
   return [...strip(title)].slice(0, TITLE_LENGTH).join('') || DEFAULT_TITLE;
 }
 
+const isManual = (title: string): boolean => !AUTOMATIC_TITLES.has(strip(title).toLowerCase());
+
 /** The members that a change gives new values, as JSON text. Archiving is no activity: it leaves `updated_at` alone. */
 function changesOf(change: MetadataChange, now: number): Map<string, string> {
   if ('archived' in change) return new Map([['archived', String(change.archived)]]);
@@ -26,7 +28,7 @@ function changesOf(change: MetadataChange, now: number): Map<string, string> {
   const title = storedTitle(change.title);
   return new Map([
     ['title', JSON.stringify(title)],
-    ['manual_title', String(!AUTOMATIC_TITLES.has(strip(title).toLowerCase()))],
+    ['manual_title', String(isManual(title))],
     ['llm_title_generated', 'false'],
     touched,
   ]);
@@ -35,7 +37,12 @@ function changesOf(change: MetadataChange, now: number): Map<string, string> {
 /** Whether the session says already what the change would make it say. */
 function isDone(sidecar: ScannedSidecar, change: MetadataChange): boolean {
   const at = (key: string): unknown => sidecar.fields.get(key)?.value();
-  if ('title' in change) return at('title') === storedTitle(change.title) && at('manual_title') === true;
+  if ('title' in change) {
+    const title = storedTitle(change.title);
+    return (
+      at('title') === title && (at('manual_title') ?? false) === isManual(title) && !truthy(at('llm_title_generated'))
+    );
+  }
   const [key, wanted] = Object.entries(change)[0];
   return (at(key) ?? false) === wanted;
 }

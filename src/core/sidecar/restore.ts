@@ -1,6 +1,6 @@
 import type { Deps } from '../deps';
 import { HermesctlError } from '../errors';
-import { assertUnchanged, durableWrite } from '../files/durable-write';
+import { assertNoLink, assertUnchanged, durableWrite } from '../files/durable-write';
 import { type OpenFile, withFileAsync } from '../files/open-file';
 import { type FileStamp, stampOf } from '../files/stamp';
 import { writeSpliced } from '../json/splice';
@@ -31,6 +31,7 @@ export interface RestorePlan {
  */
 export function planRestore(sessionsDir: string, id: string, force: boolean, deps: Deps): RestorePlan {
   const path = sidecarPath(sessionsDir, id);
+  assertNoLink(deps.fs, path);
   const backup = readBackup(deps, path, id);
   if (backup.state === 'damaged') throw backup.error;
   if (backup.state === 'none') {

@@ -37,6 +37,11 @@ export function readTombstones(sessionsDir: string, name: string, deps: Deps): T
   });
 }
 
+/** @throws HermesctlError `STORE_DAMAGED`, `IO_ERROR` */
+export function assertTombstonesReadable(sessionsDir: string, deps: Deps): void {
+  for (const name of TOMBSTONE_FILES) readTombstones(sessionsDir, name, deps);
+}
+
 /**
  * Forgets that a session was deleted: a session that lives has no tombstone.
  * The store's lock must be held.

@@ -1,0 +1,147 @@
+import fs from 'node:fs';
+import path from 'node:path';
+
+import { Config } from '@oclif/core';
+import { describe, expect, it } from 'vitest';
+
+import { cliJson, ROOT } from '../support/cli';
+import { makeStore, session, type TestStore, treeHash } from '../support/store';
+import { inParallel, sidecarFile } from '../support/writing';
+
+interface Case {
+  args: string[];
+  stdin?: string;
+  /** Brings the store into a state in which the command has something to do. */
+  prepare?: (store: TestStore) => void;
+  /** What plan and result have in common, where that is not all but the index. */
+  common?: (json: Record<string, unknown>) => unknown;
+}
+
+const smallerBackup = (store: TestStore): void =>
+  fs.writeFileSync(`${sidecarFile(store, 'talk')}.bak`, JSON.stringify(session('talk', { title: 'Before' })));
+
+/** For every command that has --dry-run, ways to run it that change something. */
+const CASES: Record<string, Case[]> = {
+  'gc-tmp': [
+    {
+      args: ['--older-than', '0'],
+      prepare: (store) => {
+        fs.writeFileSync(path.join(store.sessionsDir, 'talk.json.123'), 'x');
+        fs.writeFileSync(path.join(store.sessionsDir, `talk.tmp.${process.pid}.1`), 'x');
+      },
+      common: (json) =>
+        (json['files'] as Record<string, unknown>[]).map(({ name, bytes, pattern, action, reason, error }) => ({
+          name,
+          bytes,
+          pattern,
+          action,
+          reason,
+          error,
+        })),
+    },
+  ],
+  reindex: [
+    { args: [] },
+    { args: ['talk'] },
+    {
+      args: ['talk'],
+      prepare: (store) =>
+        fs.writeFileSync(path.join(store.sessionsDir, '_index.json'), '[{"session_id":"gone"},{"session_id":"talk"}]'),
+    },
+  ],
+  'sessions:archive': [{ args: ['talk'] }, { args: ['talk', 'done', 'none'] }],
+  'sessions:create': [
+    { args: ['--id', 'made', '--user', 'Hello'] },
+    { args: ['--id', 'talk', '--replace'] },
+    {
+      args: ['--input', '-'],
+      stdin: '{"session_id":"made","messages":[{"role":"user"}]}',
+      prepare: (store) =>
+        fs.writeFileSync(path.join(store.sessionsDir, '_deleted_webui_sessions.json'), '{"version":1,"ids":["made"]}'),
+    },
+  ],
+  'sessions:pin': [{ args: ['talk'] }, { args: ['-'], stdin: 'talk\ndone\n' }],
+  'sessions:rename': [{ args: ['talk', 'Another title'] }],
+  'sessions:restore': [
+    { args: ['talk', '--from-bak'], prepare: smallerBackup },
+    {
+      args: ['talk', '--from-bak'],
+      prepare: (store) => {
+        smallerBackup(store);
+        fs.rmSync(sidecarFile(store, 'talk'));
+      },
+    },
+  ],
+  'sessions:retry': [{ args: ['talk'] }],
+  'sessions:unarchive': [{ args: ['done'] }],
+  'sessions:undo': [{ args: ['talk'] }, { args: ['busy', '--force'] }],
+  'sessions:unpin': [{ args: ['done'] }],
+};
+
+const makeCaseStore = ({ prepare }: Case): TestStore => {
+  const store = makeStore({
+    talk: session('talk'),
+    done: session('done', { pinned: true, archived: true }),
+    busy: session('busy', { active_stream_id: 's1' }),
+    hurt: '{"messages":',
+  });
+  prepare?.(store);
+  return store;
+};
+
+it('is held for every command that can change something', async () => {
+  const config = await Config.load({ root: ROOT });
+  const commands = config.commands
+    .filter(({ id, aliases, flags }) => 'dry-run' in flags && !aliases.includes(id))
+    .map(({ id }) => id);
+  expect(commands.sort()).toEqual(Object.keys(CASES).sort());
+});
+
+describe.each(Object.keys(CASES))('%s --dry-run', (id) => {
+  it('changes no byte, and tells what the command then does', async () => {
+    const stores = CASES[id].map((one) => ({ one, store: makeCaseStore(one) }));
+    await inParallel(stores, 3, async ({ one, store }) => {
+      const command = [...id.split(':'), ...one.args];
+      const options = { env: store.env, ...(one.stdin === undefined ? {} : { stdin: one.stdin }) };
+      const before = treeHash(store.root);
+      const plan = await cliJson([...command, '--dry-run'], options);
+      expect(treeHash(store.root), command.join(' ')).toBe(before);
+      expect(plan.json).toMatchObject({ dry_run: true });
+
+      const real = await cliJson(command, options);
+      expect(treeHash(store.root), command.join(' ')).not.toBe(before);
+      expect(real.code).toBe(plan.code);
+      expect(real.json).not.toHaveProperty('dry_run');
+      const common = one.common ?? withoutIndex;
+      expect(common(plan.json)).toEqual(common(real.json));
+    });
+  });
+});
+
+/** The whole document, but for the mark of a dry run and for what became of the index. */
+function withoutIndex(json: Record<string, unknown>): unknown {
+  return JSON.parse(JSON.stringify(json), (key, value: unknown) =>
+    key === 'index' || key === 'dry_run' ? undefined : value,
+  );
+}
+
+describe('a dry run of what is refused', () => {
+  it.each([
+    [['sessions', 'undo', 'busy'], 8],
+    [['sessions', 'undo', 'none'], 5],
+    [['sessions', 'retry', 'hurt'], 7],
+    [['sessions', 'undo', 'talk', '--turns', '5'], 6],
+    [['sessions', 'create', '--id', 'talk'], 13],
+    [['sessions', 'restore', 'talk', '--from-bak'], 5],
+  ])('fails as the command does: %j', async (args, exit) => {
+    const store = makeCaseStore({ args });
+    const [before, sessions] = [treeHash(store.root), treeHash(store.sessionsDir)];
+    const plan = await cliJson([...args, '--dry-run'], { env: store.env });
+    expect(plan.code).toBe(exit);
+    expect(treeHash(store.root)).toBe(before);
+    const real = await cliJson(args, { env: store.env });
+    expect(real.code).toBe(exit);
+    expect(real.json).toEqual(plan.json);
+    expect(treeHash(store.sessionsDir)).toBe(sessions);
+  });
+});
