@@ -47,7 +47,7 @@ export async function showDrift(context: Context, plan: ReindexPlan, drift: read
     json: (document) => document.member('drift', drift as unknown as OutputValue),
     human: () => {
       for (const row of drift) {
-        if (row.kind !== 'stale') context.line(`${row.kind}\t${visibleLine(row.session_id)}`);
+        if (row.kind !== 'stale') context.line(`${row.kind}\t${visibleLine(row.session_id ?? '_index.json')}`);
         else {
           for (const [key, { old, new: now }] of Object.entries(row.fields)) {
             context.line(
@@ -60,7 +60,11 @@ export async function showDrift(context: Context, plan: ReindexPlan, drift: read
     },
   });
   if (drift.length === 0) return;
-  throw new HermesctlError('PROBLEMS_FOUND', `The index differs from the files in ${drift.length} rows.`, {
-    hint: "'hermesctl reindex' makes it anew.",
-  });
+  throw new HermesctlError(
+    'PROBLEMS_FOUND',
+    `The index differs from the files in ${drift.length} ${drift.length === 1 ? 'place' : 'places'}.`,
+    {
+      hint: "'hermesctl reindex' makes it anew.",
+    },
+  );
 }

@@ -188,7 +188,10 @@ export async function restoreSession(
 ): Promise<Changed<RestoreResult>> {
   assertStore(deps.fs, target.location);
   const plan = planRestore(target.location.sessionsDir.value, id, force, deps);
-  if (!target.dryRun) await applyRestore(plan, deps);
+  if (!target.dryRun) {
+    await applyRestore(plan, deps);
+    if (plan.messagesAfter > 0) await removeTombstones(target.location.sessionsDir.value, id, deps);
+  }
   return {
     result: {
       session_id: id,

@@ -16,8 +16,8 @@ export interface ReindexPlan {
   path: string;
   /** The version of the index that was looked at, and that must still be there. */
   stamp: FileStamp | 'absent';
-  /** The rows that stand there now; none where the index cannot be used. */
-  current: IndexEntry[];
+  /** The rows that stand there now; undefined where the index is missing or cannot be used. */
+  current: IndexEntry[] | undefined;
   /** All rows of the new index, in order. */
   entries: IndexEntry[];
   /** Whether the file differs from what the rows make. */
@@ -158,7 +158,7 @@ function planOf(path: string, current: CurrentIndex, rows: IndexEntry[], read: R
   return {
     path,
     stamp: current.stamp,
-    current: current.entries ?? [],
+    current: current.entries,
     entries,
     changed: current.entries === undefined || !sameOrder || updated.length > 0,
     added,

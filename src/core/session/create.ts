@@ -66,7 +66,7 @@ const TYPES: ReadonlyMap<string, Kind> = new Map(
   }),
 );
 
-const NOT_NULL: ReadonlySet<string> = new Set(['title', 'workspace', 'messages']);
+const NOT_NULL: ReadonlySet<string> = new Set(['title', 'workspace', 'created_at', 'updated_at', 'messages']);
 const MAX_TITLE_BYTES = 4096;
 
 /**
@@ -101,6 +101,7 @@ function check(key: string, text: string): void {
     return;
   }
   if (kind !== undefined && kindOf(text) !== kind) throw wrong(key, `is not a ${kind}`);
+  if (kind === 'number' && !Number.isFinite(Number(text))) throw wrong(key, 'is not a finite number');
   if (key === 'session_id' && !isStoreId(JSON.parse(text) as string)) throw wrong(key, 'cannot be a session id');
   if (key === 'title' && Buffer.byteLength(JSON.parse(text) as string) > MAX_TITLE_BYTES) {
     throw wrong(key, `is longer than ${MAX_TITLE_BYTES} bytes`);
