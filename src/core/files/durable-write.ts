@@ -33,11 +33,12 @@ const MODE_BITS = 0o7777;
  *
  * @returns the stamp of the version written.
  * @throws HermesctlError `CHANGED_ON_DISK`, `REFUSED` (a link, an owner that cannot be kept), `IO_ERROR`; nothing is
- *   changed then, and no temporary file stays.
+ *   changed then, and no temporary file stays. An `IO_ERROR` after the rename has `saved: true` in its details.
  */
 export async function durableWrite(target: DurableTarget, payload: Payload, deps: Deps): Promise<FileStamp> {
   const { fs } = deps;
   const { default: writeFileAtomic } = await import('write-file-atomic');
+  let isInPlace = false;
   try {
     const { mode, owner } = modeAndOwner(target, deps);
     writeFileAtomic.sync(target.path, null as unknown as string, {
@@ -47,11 +48,29 @@ export async function durableWrite(target: DurableTarget, payload: Payload, deps
         assertUnchanged(fs, target);
       },
     });
+    isInPlace = true;
     syncDirectory(fs, path.dirname(target.path));
     return stampOf(fs.lstatSync(target.path, { bigint: true }));
   } catch (error) {
-    throw isSystemError(error) ? ioError(error, target.path) : error;
+    if (!isSystemError(error)) throw error;
+    throw isInPlace ? failedAfterSave(target.path, error) : ioError(error, target.path);
   }
+}
+
+const LOOK_FIRST =
+  "Look before you repeat the command: the change is made. 'hermesctl reindex --check' tells whether the index agrees.";
+
+/**
+ * A failure after the new version took its place. Who repeats the command must
+ * know that it was done: a second undo cuts another turn.
+ */
+export function failedAfterSave(file: string, cause: NodeJS.ErrnoException, hint = LOOK_FIRST): HermesctlError {
+  const { message, details } = ioError(cause);
+  return new HermesctlError('IO_ERROR', `${file} was saved, but what must follow failed: ${message}`, {
+    hint,
+    details: { ...details, path: file, saved: true },
+    cause,
+  });
 }
 
 interface Owner {
