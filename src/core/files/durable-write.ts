@@ -16,6 +16,7 @@ export type Payload = (write: (bytes: Uint8Array) => void) => void;
 
 const NEW_FILE_MODE = 0o600;
 const MODE_BITS = 0o7777;
+const OWNER_MAY_WRITE = 0o200;
 
 /**
  * Replaces a file so that a failure or a crash at any point leaves the old
@@ -44,6 +45,8 @@ export async function durableWrite(target: DurableTarget, payload: Payload, deps
     writeFileAtomic.sync(target.path, null as unknown as string, {
       mode,
       tmpfileCreated: (temporary: string) => {
+        // Made with the mode that it will have; to be written it must be writable until write-file-atomic sets that again.
+        if ((mode & OWNER_MAY_WRITE) === 0) fs.chmodSync(temporary, mode | OWNER_MAY_WRITE);
         writePayload(fs, temporary, payload, owner);
         assertUnchanged(fs, target);
       },
