@@ -14,7 +14,7 @@ import { applyEdit } from '../sidecar/edit';
 import { type MetadataChange, planMetadataEdit, storedTitle } from '../sidecar/metadata-edit';
 import { scanOpenSidecar, type ScannedSidecar, sidecarPath } from '../sidecar/read';
 import { applyRestore, planRestore } from '../sidecar/restore';
-import { removeTombstones } from '../sidecar/tombstones';
+import { assertTombstonesUsable, removeTombstonesAfterSave } from '../sidecar/tombstones';
 import { planTruncate, type TruncateCommand, type TruncateOptions } from '../sidecar/truncate';
 
 /** Where a change happens, and whether it is only to be told. */
@@ -224,11 +224,12 @@ export async function createSession(
     profile: location.profile.value,
     now: deps.clock.now(),
   };
-  const plan = planCreate(location.sessionsDir.value, members, defaults, options, deps);
-  if (!target.dryRun) {
-    await applyCreate(plan, deps);
-    if (plan.messageCount > 0) await removeTombstones(location.sessionsDir.value, plan.id, deps);
-  }
+  const sessionsDir = location.sessionsDir.value;
+  const plan = planCreate(sessionsDir, members, defaults, options, deps);
+  const forgetsDeletion = plan.messageCount > 0;
+  if (forgetsDeletion) assertTombstonesUsable(sessionsDir, deps);
+  if (!target.dryRun) await applyCreate(plan, deps);
+  const warnings = forgetsDeletion && !target.dryRun ? await removeTombstonesAfterSave(sessionsDir, plan.id, deps) : [];
   return {
     result: {
       session_id: plan.id,
@@ -237,6 +238,6 @@ export async function createSession(
       replaced: plan.expected !== 'absent',
       index: target.dryRun ? null : await afterSave(target, plan.id, deps),
     },
-    warnings: [],
+    warnings,
   };
 }
