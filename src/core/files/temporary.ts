@@ -21,6 +21,7 @@ const PATTERNS: readonly { name: string; regex: RegExp }[] = [
     regex: /^[0-9A-Za-z_-]+(?:\.json)?(?:\.bak|\.reconcile)?\.tmp(?:\.recovery)?\.(?<pid>\d{1,10})\.\d{1,20}$/,
   },
   { name: '<sid>.json[.bak].<digits>', regex: /^[0-9A-Za-z_-]+\.json(?:\.bak)?\.\d{1,10}$/ },
+  { name: '<sid>.json.aside.<digits>', regex: /^[0-9A-Za-z_-]+\.json\.aside\.\d{1,10}$/ },
   { name: ASIDE, regex: /^[0-9A-Za-z_-]+\.json\.aside$/ },
 ];
 
