@@ -78,6 +78,8 @@ async function acquire(database: BetterSqlite3.Database, dir: string, waitSecond
   const deadline = deps.clock.now() + waitSeconds;
   for (;;) {
     try {
+      // Nothing is ever written to it. A journal on the disk would need room on a full one, and stay behind after a kill.
+      database.pragma('journal_mode = MEMORY');
       database.exec('BEGIN EXCLUSIVE');
       return;
     } catch (error) {
