@@ -12,6 +12,8 @@ const ROOT = path.resolve(__dirname, '..', '..');
  * a pipe would be cut off. The exit code is set and the event loop runs dry.
  */
 export async function main(argv: string[]): Promise<void> {
+  // oclif asks for the user's shell in the password file, where an arbitrary user of a container has no line.
+  process.env['SHELL'] ??= 'unknown';
   try {
     const config = await Config.load({ root: ROOT, enableAutoTranspile: false } as never);
     await run(argv.length === 0 ? ['--help'] : argv, config);
