@@ -28,6 +28,8 @@ function commandLine(argv: string[], config: Config): string[] {
  * a pipe would be cut off. The exit code is set and the event loop runs dry.
  */
 export async function main(argv: string[]): Promise<void> {
+  // oclif asks for the user's shell in the password file, where an arbitrary user of a container has no line.
+  process.env['SHELL'] ??= 'unknown';
   let config: Config | undefined;
   try {
     config = await Config.load({ root: ROOT, enableAutoTranspile: false } as never);

@@ -14,6 +14,7 @@ export default class SessionsRestore extends BaseCommand {
   static override exitCodes: ErrorCode[] = [
     'SESSION_NOT_FOUND',
     'SESSION_DAMAGED',
+    'STORE_DAMAGED',
     'SESSION_BUSY',
     'CHANGED_ON_DISK',
     'STORE_NOT_FOUND',

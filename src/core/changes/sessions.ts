@@ -15,7 +15,7 @@ import { applyEdit } from '../sidecar/edit';
 import { type MetadataChange, planMetadataEdit, storedTitle } from '../sidecar/metadata-edit';
 import { scanOpenSidecar, type ScannedSidecar, sidecarPath } from '../sidecar/read';
 import { applyRestore, planRestore } from '../sidecar/restore';
-import { assertTombstonesReadable, removeTombstones } from '../sidecar/tombstones';
+import { assertTombstonesUsable, removeTombstonesAfterSave } from '../sidecar/tombstones';
 import { planTruncate, type TruncateCommand, type TruncateOptions } from '../sidecar/truncate';
 
 /** Where a change happens, and whether it is only to be told. */
@@ -187,11 +187,12 @@ export async function restoreSession(
   deps: Deps,
 ): Promise<Changed<RestoreResult>> {
   assertStore(deps.fs, target.location);
-  const plan = planRestore(target.location.sessionsDir.value, id, force, deps);
-  if (!target.dryRun) {
-    await applyRestore(plan, deps);
-    if (plan.messagesAfter > 0) await removeTombstones(target.location.sessionsDir.value, id, deps);
-  }
+  const sessionsDir = target.location.sessionsDir.value;
+  const plan = planRestore(sessionsDir, id, force, deps);
+  const forgetsDeletion = plan.messagesAfter > 0;
+  if (forgetsDeletion) assertTombstonesUsable(sessionsDir, deps);
+  if (!target.dryRun) await applyRestore(plan, deps);
+  const warnings = forgetsDeletion && !target.dryRun ? await removeTombstonesAfterSave(sessionsDir, id, deps) : [];
   return {
     result: {
       session_id: id,
@@ -200,7 +201,7 @@ export async function restoreSession(
       backup: plan.backup,
       index: target.dryRun ? null : await afterSave(target, id, deps),
     },
-    warnings: [],
+    warnings,
   };
 }
 
@@ -230,14 +231,12 @@ export async function createSession(
     profile: location.profile.value,
     now: deps.clock.now(),
   };
-  const plan = planCreate(location.sessionsDir.value, members, defaults, options, deps);
-  const isAlive = plan.messageCount > 0;
-  // Before the session is written, so that a broken file of them leaves nothing half done.
-  if (isAlive) assertTombstonesReadable(location.sessionsDir.value, deps);
-  if (!target.dryRun) {
-    await applyCreate(plan, deps);
-    if (isAlive) await removeTombstones(location.sessionsDir.value, plan.id, deps);
-  }
+  const sessionsDir = location.sessionsDir.value;
+  const plan = planCreate(sessionsDir, members, defaults, options, deps);
+  const forgetsDeletion = plan.messageCount > 0;
+  if (forgetsDeletion) assertTombstonesUsable(sessionsDir, deps);
+  if (!target.dryRun) await applyCreate(plan, deps);
+  const warnings = forgetsDeletion && !target.dryRun ? await removeTombstonesAfterSave(sessionsDir, plan.id, deps) : [];
   return {
     result: {
       session_id: plan.id,
@@ -246,6 +245,6 @@ export async function createSession(
       replaced: plan.expected !== 'absent',
       index: target.dryRun ? null : await afterSave(target, plan.id, deps),
     },
-    warnings: [],
+    warnings,
   };
 }

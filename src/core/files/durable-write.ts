@@ -16,6 +16,7 @@ export type Payload = (write: (bytes: Uint8Array) => void) => void;
 
 const NEW_FILE_MODE = 0o600;
 const MODE_BITS = 0o7777;
+const OWNER_MAY_WRITE = 0o200;
 
 /**
  * Replaces a file so that a failure or a crash at any point leaves the old
@@ -33,24 +34,29 @@ const MODE_BITS = 0o7777;
  *
  * @returns the stamp of the version written.
  * @throws HermesctlError `CHANGED_ON_DISK`, `REFUSED` (a link, an owner that cannot be kept), `IO_ERROR`; nothing is
- *   changed then, and no temporary file stays.
+ *   changed then, and no temporary file stays. An `IO_ERROR` after the rename has `saved: true` in its details.
  */
 export async function durableWrite(target: DurableTarget, payload: Payload, deps: Deps): Promise<FileStamp> {
   const { fs } = deps;
   const { default: writeFileAtomic } = await import('write-file-atomic');
+  let isInPlace = false;
   try {
     const { mode, owner } = modeAndOwner(target, deps);
     writeFileAtomic.sync(target.path, null as unknown as string, {
       mode,
       tmpfileCreated: (temporary: string) => {
+        // Made with the mode that it will have; to be written it must be writable until write-file-atomic sets that again.
+        if ((mode & OWNER_MAY_WRITE) === 0) fs.chmodSync(temporary, mode | OWNER_MAY_WRITE);
         writePayload(fs, temporary, payload, owner);
         assertUnchanged(fs, target);
       },
     });
+    isInPlace = true;
     syncDirectory(fs, path.dirname(target.path));
     return stampOf(fs.lstatSync(target.path, { bigint: true }));
   } catch (error) {
-    throw isSystemError(error) ? ioError(error, target.path) : error;
+    if (!isSystemError(error)) throw error;
+    throw isInPlace ? failedAfterSave(target.path, error) : ioError(error, target.path);
   }
 }
 
@@ -64,6 +70,22 @@ export function assertNoLink(fs: FileSystem, file: string): void {
   throw new HermesctlError('REFUSED', `${file} is a symbolic link; replacing it would leave its target behind.`, {
     hint: 'Replace the link by the file that it names.',
     details: { path: file },
+  });
+}
+
+const LOOK_FIRST =
+  "Look before you repeat the command: the change is made. 'hermesctl reindex --check' tells whether the index agrees.";
+
+/**
+ * A failure after the new version took its place. Who repeats the command must
+ * know that it was done: a second undo cuts another turn.
+ */
+export function failedAfterSave(file: string, cause: NodeJS.ErrnoException, hint = LOOK_FIRST): HermesctlError {
+  const { message, details } = ioError(cause);
+  return new HermesctlError('IO_ERROR', `${file} was saved, but what must follow failed: ${message}`, {
+    hint,
+    details: { ...details, path: file, saved: true },
+    cause,
   });
 }
 

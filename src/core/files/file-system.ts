@@ -15,6 +15,7 @@ export type FileSystem = Pick<
   | 'fstatSync'
   | 'fchownSync'
   | 'chownSync'
+  | 'chmodSync'
   | 'lstatSync'
   | 'statSync'
   | 'readdirSync'

@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import type BetterSqlite3 from 'better-sqlite3';
 
 import type { Deps } from '../deps';
-import { HermesctlError, ioError, isSystemError } from '../errors';
+import { HermesctlError, isSystemError } from '../errors';
 
 /** Who holds a lock, as told to those who wait. */
 export interface LockHolder {
@@ -51,11 +51,13 @@ export async function withStoreLock<T>(
 
 async function openLockDatabase(file: string, dir: string, deps: Deps): Promise<BetterSqlite3.Database> {
   const { default: Database } = await import('better-sqlite3');
+  let database: BetterSqlite3.Database | undefined;
   try {
-    const database = new Database(file, { timeout: 0 });
+    database = new Database(file, { timeout: 0 });
     giveToOwnerOf(dir, file, deps);
     return database;
   } catch (error) {
+    database?.close();
     throw new HermesctlError('IO_ERROR', `The store's lock ${file} cannot be opened: ${(error as Error).message}.`, {
       hint: 'The state directory must be writable for a command that changes the store.',
       details: { path: file },
@@ -76,6 +78,8 @@ async function acquire(database: BetterSqlite3.Database, dir: string, waitSecond
   const deadline = deps.clock.now() + waitSeconds;
   for (;;) {
     try {
+      // Nothing is ever written to it. A journal on the disk would need room on a full one, and stay behind after a kill.
+      database.pragma('journal_mode = MEMORY');
       database.exec('BEGIN EXCLUSIVE');
       return;
     } catch (error) {
@@ -104,14 +108,18 @@ function locked(dir: string, waitSeconds: number, deps: Deps): HermesctlError {
   });
 }
 
-/** For the message only: the lock itself is the kernel's. So this file needs no durability, and may be missing or old. */
+/**
+ * For the message only: the lock itself is the kernel's. So this file needs no
+ * durability, and may be missing or old; a disk too full for it must not stop
+ * gc-tmp, which makes room.
+ */
 function writeHolder(file: string, deps: Deps): void {
   const holder: LockHolder = { ...deps.processes.self, since: deps.clock.now() };
   try {
     deps.fs.writeFileSync(file, `${JSON.stringify(holder)}\n`, { mode: 0o600 });
     giveToOwnerOf(path.dirname(file), file, deps);
   } catch (error) {
-    throw isSystemError(error) ? ioError(error, file) : error;
+    if (!isSystemError(error)) throw error;
   }
 }
 

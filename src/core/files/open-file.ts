@@ -24,7 +24,7 @@ export function withFile<T>(fs: FileSystem, path: string, use: (file: OpenFile) 
   } catch (error) {
     throw isSystemError(error) ? ioError(error, path) : error;
   } finally {
-    fs.closeSync(fd);
+    closeQuietly(fs, fd);
   }
 }
 
@@ -41,7 +41,16 @@ export async function withFileAsync<T>(
   } catch (error) {
     throw isSystemError(error) ? ioError(error, path) : error;
   } finally {
+    closeQuietly(fs, fd);
+  }
+}
+
+/** Of a file that was only read, a failing close tells nothing: what was done with it stands. */
+function closeQuietly(fs: FileSystem, fd: number): void {
+  try {
     fs.closeSync(fd);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
   }
 }
 

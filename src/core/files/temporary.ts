@@ -5,6 +5,9 @@ import { ioError, isSystemError } from '../errors';
 import { syncDirectory } from './durable-write';
 import { sameStamp, type FileStamp, stampOf } from './stamp';
 
+/** What `sessions restore` sets aside until it becomes the backup. */
+const ASIDE = '<sid>.json.aside';
+
 /**
  * The names of temporary files that writers of the store leave behind when
  * they die (reference: webui-store §2.3), most telling first. A `pid` group
@@ -18,6 +21,8 @@ const PATTERNS: readonly { name: string; regex: RegExp }[] = [
     regex: /^[0-9A-Za-z_-]+(?:\.json)?(?:\.bak|\.reconcile)?\.tmp(?:\.recovery)?\.(?<pid>\d{1,10})\.\d{1,20}$/,
   },
   { name: '<sid>.json[.bak].<digits>', regex: /^[0-9A-Za-z_-]+\.json(?:\.bak)?\.\d{1,10}$/ },
+  { name: '<sid>.json.aside.<digits>', regex: /^[0-9A-Za-z_-]+\.json\.aside\.\d{1,10}$/ },
+  { name: ASIDE, regex: /^[0-9A-Za-z_-]+\.json\.aside$/ },
 ];
 
 /** The pattern that a file's name follows, and the process that it names; undefined for any other file. */
@@ -39,7 +44,7 @@ export interface TemporaryFile {
   pattern: string;
   action: 'remove' | 'keep';
   /** Why it is kept. */
-  reason?: 'too-young' | 'writer-alive' | 'not-a-regular-file';
+  reason?: 'too-young' | 'writer-alive' | 'not-a-regular-file' | 'only-copy';
   stamp: FileStamp;
 }
 
@@ -52,7 +57,9 @@ export interface GcPlan {
  * Plans which temporary files to remove: those in the directory itself that
  * follow one of the patterns, are regular files, were last written at least
  * `olderThan` seconds ago, and whose writer, where the name tells it, is no
- * longer alive. Reads only.
+ * longer alive. What a restore set aside is kept where it has no other name: a
+ * restore that was cut off may have left a version there only, and finishes
+ * when it is run again. Reads only.
  *
  * @throws HermesctlError `IO_ERROR`
  */
@@ -83,7 +90,9 @@ function judge(dir: string, name: string, olderThan: number, deps: Deps): Tempor
       ? 'too-young'
       : isWriterAlive(known.pid, written, deps)
         ? 'writer-alive'
-        : undefined;
+        : known.pattern === ASIDE && stats.nlink === 1n
+          ? 'only-copy'
+          : undefined;
   return [
     {
       name,
@@ -124,7 +133,11 @@ export async function applyGcTmp(plan: GcPlan, deps: Deps): Promise<GcOutcome[]>
     const pause = deps.breathe();
     if (pause) await pause;
   }
-  if (outcomes.some(({ removed }) => removed)) syncDirectory(deps.fs, plan.dir);
+  try {
+    if (outcomes.some(({ removed }) => removed)) syncDirectory(deps.fs, plan.dir);
+  } catch (error) {
+    throw isSystemError(error) ? ioError(error, plan.dir) : error;
+  }
   return outcomes;
 }
 

@@ -1,5 +1,5 @@
 import type { Deps } from '../deps';
-import { HermesctlError, type Warning } from '../errors';
+import { HermesctlError, ioError, isSystemError, type Warning } from '../errors';
 import type { FileStamp } from '../files/stamp';
 import { withFile } from '../files/open-file';
 import { RawJson } from '../json/raw';
@@ -26,7 +26,7 @@ export interface ReindexPlan {
   updated: string[];
   /** Rows that go because they have no file that can be read. */
   removed: string[];
-  /** Files that cannot be read, and so have no row. */
+  /** Files that cannot be used: those that are damaged have no row, those that could not be read keep the one they had. */
   damaged: Warning[];
   warnings: Warning[];
 }
@@ -72,7 +72,9 @@ export function rowOf(text: Buffer): SessionRow | undefined {
 
 /**
  * Plans an index made anew from every session file (reference: webui-store
- * §3). A damaged file has no row and is reported; nothing stops the rest.
+ * §3). A damaged file has no row and is reported; one that the system would
+ * not let us read says nothing about its session, which keeps the row it had.
+ * Nothing stops the rest.
  *
  * @throws HermesctlError `STORE_NOT_FOUND`, `IO_ERROR`
  */
@@ -80,7 +82,9 @@ export async function planRebuild(location: Location, defaults: RowDefaults, dep
   const current = readEntries(location.indexFile.value, deps);
   const ids = sessionIds(deps.fs, location);
   const read = await readRows(ids, location, defaults, deps);
-  return planOf(location.indexFile.value, current, read.entries, read);
+  const unread = unreadIds(read);
+  const kept = (current.entries ?? []).filter(({ id }) => unread.has(id));
+  return planOf(location.indexFile.value, current, [...read.entries, ...kept], read);
 }
 
 /**
@@ -106,12 +110,18 @@ export async function planPatch(
     deps,
   );
   // A row that was made anew replaces every old one of its session, should there be several.
+  const unread = unreadIds(read);
   const replaced = new Set<unknown>([
     ...read.entries.map(({ id }) => id),
-    ...read.damaged.map(({ session_id: id }) => id),
+    ...read.damaged.map(({ session_id: id }) => id).filter((id) => !unread.has(String(id))),
   ]);
   const kept = current.entries.filter(({ id }) => live.has(id) && !replaced.has(id));
   return planOf(location.indexFile.value, current, [...kept, ...read.entries], read);
+}
+
+/** Sessions whose files the system would not let us read. */
+function unreadIds({ damaged }: ReadRows): Set<string> {
+  return new Set(damaged.filter(({ code }) => code === 'IO_ERROR').map(({ session_id: id }) => String(id)));
 }
 
 interface ReadRows {
@@ -195,14 +205,19 @@ export async function patchIndexAfterSave(
   defaults: RowDefaults,
   deps: Deps,
 ): Promise<IndexOutcome> {
+  const hint = `hermesctl reindex ${ids.join(' ')}`;
   for (let attempt = 1; ; attempt++) {
     try {
-      await applyReindex(await planPatch(location, ids, defaults, deps), deps);
-      return { updated: true };
-    } catch (error) {
+      const plan = await planPatch(location, ids, defaults, deps);
+      await applyReindex(plan, deps);
+      const skipped = plan.damaged.find(({ code, session_id: id }) => code === 'IO_ERROR' && ids.includes(String(id)));
+      if (!skipped) return { updated: true };
+      return { updated: false, error: skipped.message, hint };
+    } catch (thrown) {
+      const error = isSystemError(thrown) ? ioError(thrown) : thrown;
       if (!(error instanceof HermesctlError)) throw error;
       if (error.code === 'CHANGED_ON_DISK' && attempt < PATCH_TRIES) continue;
-      return { updated: false, error: error.message, hint: `hermesctl reindex ${ids.join(' ')}` };
+      return { updated: false, error: error.message, hint };
     }
   }
 }

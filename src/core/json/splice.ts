@@ -1,3 +1,4 @@
+import { HermesctlError } from '../errors';
 import type { MemberSpan } from './document';
 import type { ByteSource } from './reader';
 
@@ -27,7 +28,11 @@ export function writeSpliced(
   const copyTo = (end: number): void => {
     while (at < end) {
       const n = source.read(piece, 0, Math.min(piece.length, end - at), at);
-      if (n === 0) throw new Error('the document became shorter while it was copied');
+      if (n === 0)
+        throw new HermesctlError(
+          'CHANGED_ON_DISK',
+          'The file became shorter while it was copied; nothing was written.',
+        );
       write(piece.subarray(0, n));
       at += n;
     }

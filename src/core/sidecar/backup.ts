@@ -102,38 +102,54 @@ export function isMeantToBeSmaller(live: ScannedSidecar, backup: ScannedSidecar)
  */
 export async function keepBackup(file: OpenFile, deps: Deps): Promise<FileStamp> {
   const backup = backupPath(file.path);
-  const aside = linkAside(file, deps);
-  if (aside) {
-    moveOnto(aside.path, backup, deps);
-    return restamp(file, deps);
+  const aside = `${backup}.${parseInt(deps.ids.uuidHex().slice(0, 8), 16)}`;
+  if (linkTo(aside, file, deps) === undefined) {
+    await copyTo(backup, file, deps);
+    return file.stamp;
   }
-  await copyOnto(backup, file, deps);
-  return file.stamp;
-}
-
-/** A second name of a version, and the stamp that the version has since. */
-export interface Aside {
-  path: string;
-  stamp: FileStamp;
+  try {
+    moveOnto(aside, backup, deps);
+  } catch (error) {
+    removeQuietly(aside, deps);
+    throw error;
+  }
+  return restamp(file, deps);
 }
 
 /**
- * Gives the version of a session file that is open a second name beside its
- * backup, one that gc-tmp knows; undefined where the file system has no links.
+ * Gives the version of a session file that is open a second name, durably, or
+ * a whole copy where the file system has no links.
+ *
+ * @returns the stamp that the live file has now.
+ * @throws HermesctlError `CHANGED_ON_DISK`, `REFUSED`, `IO_ERROR`
+ */
+export async function setAside(aside: string, file: OpenFile, deps: Deps): Promise<FileStamp> {
+  const stamp = linkTo(aside, file, deps);
+  try {
+    if (stamp === undefined) await copyTo(aside, file, deps);
+    else syncDirectory(deps.fs, dirname(aside));
+  } catch (error) {
+    removeQuietly(aside, deps);
+    throw error;
+  }
+  return stamp ?? file.stamp;
+}
+
+/**
+ * A second name for the version of a session file that is open; undefined
+ * where the file system has no links.
  *
  * @throws HermesctlError `CHANGED_ON_DISK` where the name stands for another version by now.
  */
-export function linkAside(file: OpenFile, deps: Deps): Aside | undefined {
-  const { fs } = deps;
-  const path = `${backupPath(file.path)}.${parseInt(deps.ids.uuidHex().slice(0, 8), 16)}`;
+function linkTo(path: string, file: OpenFile, deps: Deps): FileStamp | undefined {
   try {
-    fs.linkSync(file.path, path);
+    deps.fs.linkSync(file.path, path);
   } catch (error) {
     if (isSystemError(error) && NO_LINKS.has(error.code ?? '')) return undefined;
     throw error;
   }
   try {
-    return { path, stamp: restamp(file, deps) };
+    return restamp(file, deps);
   } catch (error) {
     removeQuietly(path, deps);
     throw error;
@@ -153,29 +169,26 @@ function restamp(file: OpenFile, deps: Deps): FileStamp {
 
 const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK', 'ENOSYS']);
 
-/** Renames a version set aside over the backup, durably. */
+/** Renames a version set aside over the backup, durably. Where that fails it is still aside. */
 export function moveOnto(aside: string, backup: string, deps: Deps): void {
-  try {
-    deps.fs.renameSync(aside, backup);
-    syncDirectory(deps.fs, dirname(backup));
-  } finally {
-    // Gone, unless the rename failed or both names were one file already: then it does nothing.
-    removeQuietly(aside, deps);
-  }
+  deps.fs.renameSync(aside, backup);
+  // Gone, unless both names were one file already: then a rename does nothing.
+  removeQuietly(aside, deps);
+  syncDirectory(deps.fs, dirname(backup));
 }
 
-/** Writes the bytes of an open file over the backup. */
-export async function copyOnto(backup: string, file: OpenFile, deps: Deps): Promise<void> {
-  const old = deps.fs.lstatSync(backup, { bigint: true, throwIfNoEntry: false });
+/** Writes the bytes of an open file to another path. */
+async function copyTo(path: string, file: OpenFile, deps: Deps): Promise<void> {
+  const old = deps.fs.lstatSync(path, { bigint: true, throwIfNoEntry: false });
   await durableWrite(
-    { path: backup, expected: old ? stampOf(old) : 'absent' },
+    { path, expected: old ? stampOf(old) : 'absent' },
     (write) => writeSpliced(file.source, Number(file.stamp.size), [], write),
     deps,
   );
 }
 
 /** What cannot be removed now is left for gc-tmp; the failure that led here is the one to tell. */
-function removeQuietly(path: string, deps: Deps): void {
+export function removeQuietly(path: string, deps: Deps): void {
   try {
     deps.fs.unlinkSync(path);
   } catch (error) {

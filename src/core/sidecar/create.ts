@@ -1,6 +1,6 @@
 import type { Deps } from '../deps';
 import { HermesctlError } from '../errors';
-import { assertNoLink, durableWrite } from '../files/durable-write';
+import { assertNoLink, assertUnchanged, durableWrite } from '../files/durable-write';
 import { withFileAsync } from '../files/open-file';
 import { type FileStamp, stampOf } from '../files/stamp';
 import { RawJson } from '../json/raw';
@@ -89,7 +89,12 @@ function markReplaced(
 export async function applyCreate(plan: CreatePlan, deps: Deps): Promise<void> {
   let { expected } = plan;
   if (expected !== 'absent') {
-    expected = (await withFileAsync(deps.fs, plan.path, (file) => keepBackup(file, deps))) ?? expected;
+    const kept = await withFileAsync(deps.fs, plan.path, (file) => {
+      // What was decided, the backup's fate too, was decided about the version looked at then.
+      assertUnchanged(deps.fs, { path: plan.path, expected: plan.expected });
+      return keepBackup(file, deps);
+    });
+    expected = kept ?? expected;
   }
   const bytes = Buffer.from(plan.text, 'utf8');
   await durableWrite({ path: plan.path, expected }, (write) => write(bytes), deps);

@@ -1,3 +1,4 @@
+import { HermesctlError } from '../errors';
 import type { OpenFile } from '../files/open-file';
 import { arrayItemSpans, type Span } from '../json/document';
 import { RawJson } from '../json/raw';
@@ -58,7 +59,10 @@ export function readSpan(file: OpenFile, span: Span): RawJson {
   let filled = 0;
   while (filled < bytes.length) {
     const n = file.source.read(bytes, filled, bytes.length - filled, span.start + filled);
-    if (n === 0) throw new Error(`${file.path} became shorter while it was read`);
+    if (n === 0)
+      throw new HermesctlError('CHANGED_ON_DISK', `${file.path} became shorter while it was read.`, {
+        details: { path: file.path },
+      });
     filled += n;
   }
   return RawJson.fromBytes(bytes);

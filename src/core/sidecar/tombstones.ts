@@ -1,7 +1,7 @@
 import * as path from 'node:path';
 
 import type { Deps } from '../deps';
-import { HermesctlError } from '../errors';
+import { HermesctlError, isSystemError, type Warning } from '../errors';
 import { durableWrite } from '../files/durable-write';
 import { withFile } from '../files/open-file';
 import type { FileStamp } from '../files/stamp';
@@ -25,9 +25,10 @@ interface Tombstones {
 export function readTombstones(sessionsDir: string, name: string, deps: Deps): Tombstones | undefined {
   const file = path.join(sessionsDir, name);
   return withFile(deps.fs, file, ({ stamp }) => {
+    const text = deps.fs.readFileSync(file, 'utf8');
     let value: unknown;
     try {
-      value = decodeJson(deps.fs.readFileSync(file, 'utf8'));
+      value = decodeJson(text);
     } catch (error) {
       throw broken(file, error);
     }
@@ -37,9 +38,34 @@ export function readTombstones(sessionsDir: string, name: string, deps: Deps): T
   });
 }
 
-/** @throws HermesctlError `STORE_DAMAGED`, `IO_ERROR` */
-export function assertTombstonesReadable(sessionsDir: string, deps: Deps): void {
+/**
+ * To be called before a session is saved: a store whose tombstones are broken
+ * is found out while nothing is changed yet.
+ *
+ * @throws HermesctlError `STORE_DAMAGED`, `IO_ERROR`
+ */
+export function assertTombstonesUsable(sessionsDir: string, deps: Deps): void {
   for (const name of TOMBSTONE_FILES) readTombstones(sessionsDir, name, deps);
+}
+
+/**
+ * {@link removeTombstones} after a save. The save stands whatever happens here,
+ * and a live session beats its tombstone: a failure is a warning.
+ */
+export async function removeTombstonesAfterSave(sessionsDir: string, id: string, deps: Deps): Promise<Warning[]> {
+  try {
+    await removeTombstones(sessionsDir, id, deps);
+    return [];
+  } catch (error) {
+    if (!(error instanceof HermesctlError) && !isSystemError(error)) throw error;
+    return [
+      {
+        code: 'TOMBSTONE_NOT_REMOVED',
+        message: `Session ${id} was saved, but is still recorded as deleted: ${error.message}`,
+        session_id: id,
+      },
+    ];
+  }
 }
 
 /**
