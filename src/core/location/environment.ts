@@ -24,6 +24,7 @@ export const ENVIRONMENT_VARIABLES = {
   HERMES_WEBUI_DEFAULT_MODEL: 'model of sessions that record none',
   LOCALAPPDATA: 'on Windows only: the default home is its `hermes`',
   NO_COLOR: 'any value: no colour',
+  SHELL: 'set to `unknown` where it is missing, because oclif asks for it; not used',
   TERM: '`dumb`: no colour',
 } as const;
 
