@@ -133,6 +133,7 @@ function install(plan) {
     if (isHere && plan.persistent) brokenForGood = true;
     if (plan.kind === 'error' && (isHere || brokenForGood)) return fail(name, original, args, file);
     if (plan.kind === 'kill-before' && isHere) die();
+    if (plan.kind === 'stop-before' && isHere) process.kill(process.pid, 'SIGSTOP');
     const result = call(name, original, args);
     if (plan.kind === 'kill-after' && isHere) die();
     return result;
