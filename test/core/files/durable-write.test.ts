@@ -159,6 +159,15 @@ describe('the new version', () => {
     expect(calls).toEqual(['temporary synced, target is old', 'directory synced, target is new']);
   });
 
+  test('does not wait for a disk that takes no byte', async () => {
+    const file = fileIn(temporaryDirectory());
+    const stuck = { writeSync: (() => 0) as FileSystem['writeSync'] };
+    await expect(durableWrite(targetOf(file), newVersion, testDeps({ fs: stuck }))).rejects.toMatchObject({
+      code: 'IO_ERROR',
+    });
+    expect(fs.readFileSync(file, 'utf8')).toBe('the old version\n');
+  });
+
   test('is not taken for whole where bytes went missing', async () => {
     const dir = temporaryDirectory();
     const file = fileIn(dir);
