@@ -32,7 +32,9 @@ async function runWithFault(
     const left = checkLeft(prepared, store);
     checkTold(prepared, left, result.code, result.stdout);
     await convergence.check(prepared, store, left);
-    if (!session.met) expect(result.code).toBe(0);
+    // A write may always be short: only what cannot be written in the end is a failure.
+    const isHarmless = fault.kind === 'short-write' && !fault.persistent;
+    if (!session.met || isHarmless) expect(result.code).toBe(0);
   } catch (error) {
     const place = `fault at call ${fault.at}, ${session.calls[fault.at - 1]}`;
     throw new Error(`${place}: exit ${result.code}, ${result.stdout}${result.stderr}`, { cause: error });
@@ -40,7 +42,7 @@ async function runWithFault(
   return session;
 }
 
-describe.each(SCENARIOS)('$name', (scenario) => {
+describe.each(SCENARIOS.map((scenario) => [scenario.name, scenario] as const))('%s', (_name, scenario) => {
   const convergence = new Convergence();
 
   test.each(FAULTS)('survives %s at every call', async (_, fault) => {

@@ -8,6 +8,7 @@ import writeFileAtomic from 'write-file-atomic';
 import { cliJson } from '../support/cli';
 import { testDeps } from '../support/deps';
 import { faultOptions, withFaults } from '../support/faults';
+import { whySkipped } from '../support/other-user';
 import { makeStore, session, temporaryDirectory, type TestStore, writeSidecar } from '../support/store';
 import { durableWrite } from '../../src/core/files/durable-write';
 import { stampOf } from '../../src/core/files/stamp';
@@ -65,7 +66,7 @@ function storeOnDisk(size: number): TestStore {
   return { ...store, stateDir, sessionsDir, env: { ...store.env, HERMES_WEBUI_STATE_DIR: stateDir } };
 }
 
-describe.skipIf(noTmpfs)(`a full disk${noTmpfs ? ` (skipped: ${noTmpfs})` : ''}`, () => {
+describe.skipIf(noTmpfs)(`a full disk${whySkipped(noTmpfs)}`, () => {
   test.each([
     ['undo', ['undo', ID]],
     ['rename', ['sessions', 'rename', ID, 'A name']],

@@ -13,11 +13,13 @@ const AT_A_TIME = 3;
 
 type Kill = Required<Pick<FaultPlan, 'kind' | 'at'>>;
 
+const KILLED = SCENARIOS.filter(({ killed }) => killed).map((scenario) => [scenario.name, scenario] as const);
+
 /**
  * Processes die beside every call that changes the store; beside one that only
  * reads, the store is what it is beside the call before.
  */
-describe.each(SCENARIOS.filter(({ killed }) => killed))('$name', (scenario) => {
+describe.each(KILLED)('%s', (_name, scenario) => {
   test('leaves the old version or the new one wherever it is killed', { timeout: 180_000 }, async () => {
     const prepared = await prepareScenario(scenario);
     const convergence = new Convergence();

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
 
 /** The project's root. */
@@ -21,6 +21,10 @@ export interface CliOptions {
   cwd?: string;
   /** Arguments for node itself, before the launcher. */
   nodeArgs?: string[];
+  /** User and group to run as; only root may choose. */
+  user?: number;
+  /** Told the process when it runs, to send it signals. */
+  started?: (child: ChildProcess) => void;
 }
 
 /** An environment in which no store, home or colour of the developer's is found. */
@@ -35,7 +39,9 @@ export function cli(args: string[], options: CliOptions = {}): Promise<CliResult
       env: bareEnvironment(options.env),
       cwd: options.cwd ?? ROOT,
       stdio: ['pipe', 'pipe', 'pipe'],
+      ...(options.user === undefined ? {} : { uid: options.user, gid: options.user }),
     });
+    options.started?.(child);
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));

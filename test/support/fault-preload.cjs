@@ -133,6 +133,7 @@ function install(plan) {
     if (isHere && plan.persistent) brokenForGood = true;
     if (plan.kind === 'error' && (isHere || brokenForGood)) return fail(name, original, args, file);
     if (plan.kind === 'kill-before' && isHere) die();
+    if (plan.kind === 'stop-before' && isHere) process.kill(process.pid, 'SIGSTOP');
     const result = call(name, original, args);
     if (plan.kind === 'kill-after' && isHere) die();
     return result;
@@ -156,10 +157,10 @@ function install(plan) {
     const [fd, data, ...rest] = args;
     if (typeof data === 'string') {
       const bytes = Buffer.from(data, typeof rest[1] === 'string' ? rest[1] : 'utf8');
-      return original.call(fs, fd, bytes, 0, bytes.length >> 1, rest[0] ?? null);
+      return original.call(fs, fd, bytes, 0, Math.ceil(bytes.length / 2), rest[0] ?? null);
     }
     const [offset = 0, length = data.length - offset, position = null] = rest;
-    return original.call(fs, fd, data, offset, length >> 1, position);
+    return original.call(fs, fd, data, offset, Math.ceil(length / 2), position);
   }
 
   function fail(name, original, args, file) {

@@ -12,8 +12,9 @@ export interface FaultPlan {
   /**
    * `error`: the call is not made and throws `errno`. `short-write`: writes half
    * and says so (only `writeSync` is counted). `kill-…`: the process dies by SIGKILL.
+   * `stop-before`: it stops until it gets SIGCONT.
    */
-  kind?: 'error' | 'short-write' | 'kill-before' | 'kill-after';
+  kind?: 'error' | 'short-write' | 'kill-before' | 'kill-after' | 'stop-before';
   errno?: 'ENOSPC' | 'EIO' | 'EPERM';
   /** All later calls fail as well; after a short write with ENOSPC. */
   persistent?: boolean;
