@@ -1,7 +1,8 @@
+import { toFloat } from '../json/python';
 import { continues } from './continuation';
 import type { AgentDatabase } from './database';
 import type { AgentSession, SessionFacts } from './projection';
-import { messageFacts, sessionColumns, storedSession } from './stored';
+import { messageFacts, sessionColumns, storedSession, type StoredSession } from './stored';
 import { unusable } from './unusable';
 import { plain, type SqlRow } from './values';
 
@@ -81,7 +82,30 @@ export async function readAgentSession(database: AgentDatabase, id: string): Pro
   const tip = { ...stored, id, hasMessages: (facts?.count ?? 0) > 0, last_activity: facts?.lastActivity ?? null };
   const path = await segmentsUpTo(database, tip);
   const [head] = path;
-  return { head, tip, path: path.map((segment) => segment.id), parentRoot: await parentRoot(database, head) };
+  const segments = [...path, ...(await emptySegmentsAfter(database, tip))];
+  return {
+    head,
+    tip,
+    path: segments.map(({ id: segment }) => String(segment)),
+    parentRoot: await parentRoot(database, head),
+  };
+}
+
+/** Segments that were begun after this one and have no messages yet: they belong to it. None where a later one has. */
+async function emptySegmentsAfter(database: AgentDatabase, tip: SessionFacts): Promise<StoredSession[]> {
+  const columns = await sessionColumns(database);
+  if (!(await database.columns('sessions')).has('parent_session_id')) return [];
+  const sql = `SELECT ${columns} FROM sessions s WHERE s.parent_session_id = ?`;
+  const segments: StoredSession[] = [];
+  for (let current: StoredSession = tip; ; current = segments[segments.length - 1]) {
+    const began = (row: StoredSession): number => toFloat(plain(row.started_at)) ?? 0;
+    const [next] = ((await database.all(sql, current.id)) as StoredSession[])
+      .filter((row) => isOfTheAgent(row) && continues(current, row))
+      .sort((a, b) => began(b) - began(a));
+    if (next === undefined || next.id === tip.id || segments.some(({ id }) => id === next.id)) return segments;
+    if (((await messageFacts(database, next.id))?.count ?? 1) > 0) return [];
+    segments.push(next);
+  }
 }
 
 /** The segments of a conversation up to this one, oldest first. */
