@@ -40,6 +40,14 @@ const CASES: Record<string, Case[]> = {
         })),
     },
   ],
+  'projects:ensure-cron': [
+    { args: [], common: ({ project }) => ({ ...(project as object), project_id: '' }) },
+    {
+      args: ['-p', 'work'],
+      prepare: (store) =>
+        fs.writeFileSync(path.join(store.stateDir, 'projects.json'), '[{"project_id":"p1","name":"Cron Jobs"}]'),
+    },
+  ],
   reindex: [
     { args: [] },
     { args: ['talk'] },
