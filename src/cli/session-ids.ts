@@ -168,3 +168,8 @@ export function exactIds(args: readonly string[], nullSeparated: boolean): strin
   ids.forEach(assertStoreId);
   return ids;
 }
+
+/** The ids of agent sessions that a command line names, as they are: any text can be one. */
+export function agentIds(args: readonly string[], nullSeparated: boolean): string[] {
+  return givenIds(args, nullSeparated).map(({ id }) => id);
+}

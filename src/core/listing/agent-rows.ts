@@ -171,7 +171,8 @@ export class AgentParts {
   }
 }
 
-async function isShown(database: AgentDatabase, session: AgentSession): Promise<boolean> {
+/** Whether a list shows a conversation unless all are asked for. */
+export async function isShown(database: AgentDatabase, session: AgentSession): Promise<boolean> {
   const { id, message_count: recorded } = session.tip;
   return isVisible(session, (atMost) =>
     countUserTurns(database, { id, recorded: toInt(plain(recorded)) ?? 0 }, atMost),
