@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { withAgentDatabase } from '../../src/core/agent-db/open';
 import { project } from '../../src/core/agent-db/projection';
-import { AgentRow } from '../../src/core/agent-db/row';
+import { agentRow } from '../../src/core/agent-db/row';
 import { loadSessions, readAgentSession } from '../../src/core/agent-db/sessions';
 import { messageFacts } from '../../src/core/agent-db/stored';
 import { agentSurroundings } from '../../src/core/agent-db/surroundings';
@@ -34,14 +34,14 @@ describe.each(ALL_VECTORS)('$name', (vector) => {
       expect(sessions.map(({ tip }) => tip.id)).toEqual(expected.map((row) => row['session_id']));
       for (const [i, session] of sessions.entries()) {
         const facts = await messageFacts(database, session.tip.id);
-        const ours = spelled(new AgentRow(session, facts?.count, surroundings));
+        const ours = spelled(agentRow(session, facts?.count, surroundings));
         for (const [key, value] of Object.entries(expected[i])) {
           if (key === 'project_id' && value !== null) continue; // May makes a project for cron sessions while it reads
           const newer = NEWER_SOURCES[String(expected[i]['raw_source'])]?.[key];
           expect(ours[key], `${session.tip.id} ${key}`).toEqual(newer ?? value);
         }
         const alone = await readAgentSession(database, session.tip.id);
-        expect(spelled(new AgentRow(alone!, facts?.count, surroundings)), session.tip.id).toEqual(ours);
+        expect(spelled(agentRow(alone!, facts?.count, surroundings)), session.tip.id).toEqual(ours);
       }
     });
   });

@@ -89,13 +89,18 @@ const FIELDS: Record<string, (parts: Parts) => RawJson> = {
 };
 
 /**
- * The row of an agent session in a list. Values are made when they are asked
- * for: most of many rows are filtered and sorted away.
+ * The row of an agent session in a list.
+ *
+ * @param counted messages of the tip, for a session that records no count; undefined: not asked yet.
  */
-export class AgentRow extends SessionRow {
+export function agentRow(session: AgentSession, counted: number | undefined, around: AgentSurroundings): SessionRow {
+  return new AgentRow(session, counted, around);
+}
+
+/** Values are made when they are asked for: of many rows most are filtered and sorted away. */
+class AgentRow extends SessionRow {
   private readonly parts: Parts;
 
-  /** @param counted messages of the tip, for a session that records no count; undefined: not asked yet. */
   constructor(session: AgentSession, counted: number | undefined, around: AgentSurroundings) {
     super(new Map());
     this.parts = { session, counted, around };

@@ -3,7 +3,7 @@ import type { AgentDatabase } from '../agent-db/database';
 import { readLineageKeys } from '../agent-db/lineage-keys';
 import { withAgentDatabase } from '../agent-db/open';
 import { activityOf, type AgentSession, project } from '../agent-db/projection';
-import { AgentRow, IN_AGENT_DATABASE } from '../agent-db/row';
+import { agentRow, IN_AGENT_DATABASE } from '../agent-db/row';
 import { type ActivityPlan, loadSessions } from '../agent-db/sessions';
 import { agentSurroundings } from '../agent-db/surroundings';
 import { plain } from '../agent-db/values';
@@ -118,7 +118,7 @@ export class AgentParts {
     const rows: ListedRow[] = [];
     for (const session of project(stored)) {
       if (session.path.some((id) => storeIds.has(id))) continue;
-      const listed = { row: new AgentRow(session, undefined, surroundings), activity: activityOf(session) };
+      const listed = { row: agentRow(session, undefined, surroundings), activity: activityOf(session) };
       if (!matches(listed, filter)) continue;
       if (!filter.all && !(await isShown(database, session))) continue;
       rows.push(listed);

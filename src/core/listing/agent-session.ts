@@ -3,7 +3,7 @@ import type { AgentDatabase } from '../agent-db/database';
 import { type AgentTranscript, readTranscript } from '../agent-db/messages';
 import { withAgentDatabase } from '../agent-db/open';
 import { lineageReport, type LineageReport } from '../agent-db/report';
-import { AgentRow } from '../agent-db/row';
+import { agentRow } from '../agent-db/row';
 import { readAgentSession } from '../agent-db/sessions';
 import { agentSurroundings } from '../agent-db/surroundings';
 import type { Deps } from '../deps';
@@ -88,7 +88,7 @@ async function rowOf(
   if (session === undefined) return undefined;
   const { surroundings, warnings } = agentSurroundings(location, deps);
   const counts = await countMessages(database, [id]);
-  return { row: new AgentRow(session, counts?.get(id) ?? 0, surroundings), warnings };
+  return { row: agentRow(session, counts?.get(id) ?? 0, surroundings), warnings };
 }
 
 /** The status snapshot of an agent session. Throws as {@link withAgentSession}. */
