@@ -27,6 +27,8 @@ interface Needs {
 
 /** By canonical id; aliases share their command's entry. */
 const NEEDS: Record<string, Needs> = {
+  'cache:clear': { store: false },
+  'cache:status': { store: false },
   help: { store: false },
   paths: { store: false },
   version: { store: false },

@@ -28,6 +28,8 @@ export type FileSystem = Pick<
   | 'mkdtempSync'
   | 'rmSync'
   | 'renameSync'
+  | 'mkdirSync'
+  | 'utimesSync'
   | 'unlinkSync'
 >;
 

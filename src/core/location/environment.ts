@@ -22,11 +22,12 @@ export const ENVIRONMENT_VARIABLES = {
   HERMES_BASE_HOME: 'the home that holds `profiles/`, where it is not HERMES_HOME',
   HERMES_WEBUI_DEFAULT_WORKSPACE: 'workspace of sessions that record none',
   HERMES_WEBUI_DEFAULT_MODEL: 'model of sessions that record none',
-  LOCALAPPDATA: 'on Windows only: the default home is its `hermes`',
+  LOCALAPPDATA: 'on Windows only: the default home is its `hermes`, and the cache its `hermesctl/cache`',
   NO_COLOR: 'any value: no colour',
   SHELL: 'set to `unknown` where it is missing, because oclif asks for it; not used',
   TERM: '`dumb`: no colour',
   TMPDIR: 'where a private copy of a database is made that cannot be read where it is',
+  XDG_CACHE_HOME: 'the user’s directory for caches; ours is its `hermesctl`',
 } as const;
 
 export type VariableName = keyof typeof ENVIRONMENT_VARIABLES;
