@@ -26,10 +26,23 @@ export class ConfiguredProviders {
 
   constructor(
     private readonly location: Location,
-    private readonly flags: ProviderFlags & { timeoutSeconds?: number },
+    private readonly flags: ProviderFlags & { timeoutSeconds?: number | undefined },
     private readonly env: Environment,
     private readonly deps: Deps,
   ) {}
+
+  /**
+   * Looks at what the flags say, before anything is done with it.
+   *
+   * @throws HermesctlError `USAGE`
+   */
+  assertFlags(): void {
+    const { provider, endpoint, command } = this.flags;
+    if (provider === 'command' || endpoint !== undefined || command !== undefined) {
+      const named = provider ?? (command === undefined ? 'openviking' : 'command');
+      providerSettings(this.location.profileHome.value, { ...this.flags, provider: named }, this.env, this.deps.fs);
+    }
+  }
 
   /** Whom turns of a profile are committed to by now; without a profile, of the active one. */
   ownerFor(profile: string | null): Configured {

@@ -1,4 +1,5 @@
 import type { Deps } from '../deps';
+import { DEFAULT_PROFILE } from '../location/location';
 import { claimState } from './claim';
 import type { Ledger, Ticket } from './ledger';
 import type { LedgerSession } from './ledger-rows';
@@ -19,6 +20,8 @@ export interface DrainOptions {
   concurrency: number;
   /** Only these sessions. */
   sessions?: ReadonlySet<string> | undefined;
+  /** Only sessions of this profile. */
+  profile?: string | undefined;
   /** Whether to wait for commits that other processes have under way. */
   wait: boolean;
   /** Whether to wait for what the commits start. */
@@ -66,12 +69,22 @@ const CLAIM_GRACE = 60;
 const LAST_WORDS = 1;
 const POLL_SECONDS = 0.25;
 
+/** The sessions that a drain is about. */
+export function sessionsToDrain(
+  sessions: readonly LedgerSession[],
+  { sessions: only, profile }: Pick<DrainOptions, 'sessions' | 'profile'>,
+): LedgerSession[] {
+  return dirtySessions(sessions).filter(
+    (session) =>
+      (only === undefined || only.has(session.sessionId)) &&
+      (profile === undefined || (session.profile ?? DEFAULT_PROFILE) === profile),
+  );
+}
+
 /** The sessions that have uncommitted turns, the one that waits longest first. */
-export function dirtySessions(sessions: readonly LedgerSession[], only?: ReadonlySet<string>): LedgerSession[] {
+export function dirtySessions(sessions: readonly LedgerSession[]): LedgerSession[] {
   const since = (session: LedgerSession): number => earliestUncommitted(session)?.firstAt ?? Infinity;
-  return sessions
-    .filter((session) => isDirty(session) && (only === undefined || only.has(session.sessionId)))
-    .sort((a, b) => since(a) - since(b) || (a.sessionId < b.sessionId ? -1 : 1));
+  return sessions.filter(isDirty).sort((a, b) => since(a) - since(b) || (a.sessionId < b.sessionId ? -1 : 1));
 }
 
 /**
@@ -133,7 +146,7 @@ class Drain {
 
   private async passOver(): Promise<Drained['stopped']> {
     for (;;) {
-      const dirty = dirtySessions(await this.ledger.sessions(), this.options.sessions);
+      const dirty = sessionsToDrain(await this.ledger.sessions(), this.options);
       if (dirty.length === 0) return 'clean';
       if (this.isOver()) return 'deadline';
       const before = this.segments.length;
@@ -181,7 +194,7 @@ class Drain {
     const owner = earliestUncommitted(known)?.owner ?? fallback ?? known.owner;
     const provider = owner === null ? NO_OWNER : (this.stoppedOwners.get(owner) ?? this.sources.open(owner));
     // What cannot be tried is not claimed: nothing is written for it.
-    if ('outcome' in provider) return void this.failures.set(id, provider);
+    if (!('commit' in provider)) return void this.failures.set(id, provider);
     const begun = await this.ledger.begin(id, fallback, this.deadlineAt - this.deps.clock.now() + CLAIM_GRACE);
     if (begun.kind !== 'begun') {
       if (begun.kind === 'in-flight') this.failures.set(id, inFlight((await this.ledger.session(id)) ?? known));
@@ -267,7 +280,7 @@ class Drain {
 
   private async remaining(stopped: Drained['stopped']): Promise<Remaining[]> {
     if (stopped === 'clean') return [];
-    const left = dirtySessions(await this.ledger.sessions(), this.options.sessions);
+    const left = sessionsToDrain(await this.ledger.sessions(), this.options);
     return left.map((session) => ({ session, failure: this.failures.get(session.sessionId) ?? unreached(stopped) }));
   }
 }
@@ -307,11 +320,11 @@ export interface DrainPlan {
 export function planDrain(
   sessions: readonly LedgerSession[],
   sources: DrainSources,
-  options: Pick<DrainOptions, 'sessions'>,
+  options: Pick<DrainOptions, 'sessions' | 'profile'>,
   { clock, processes }: Deps,
 ): DrainPlan {
   const plan: DrainPlan = { segments: [], remaining: [] };
-  for (const session of dirtySessions(sessions, options.sessions)) {
+  for (const session of sessionsToDrain(sessions, options)) {
     const { claim, sessionId, committed } = session;
     if (claim && claimState(claim, processes, clock.now()) === 'live') {
       plan.remaining.push({ session, failure: inFlight(session) });
@@ -321,7 +334,7 @@ export function planDrain(
     for (const segment of session.segments.filter(({ end }) => end > committed)) {
       const owner = segment.owner ?? fallback;
       const provider = owner === null ? NO_OWNER : sources.open(owner);
-      if ('outcome' in provider) {
+      if (!('commit' in provider)) {
         plan.remaining.push({ session, failure: provider });
         break; // what comes after it waits for it
       }

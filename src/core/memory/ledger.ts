@@ -41,6 +41,8 @@ export interface Finding {
   profile: string | null;
   /** The version of the file; null where it was not a file. */
   stamp: string | null;
+  /** A marker only says that something is uncommitted: where that is known already it counts for nothing. */
+  source: 'sidecar' | 'marker';
 }
 
 /**
@@ -112,7 +114,7 @@ export class Ledger {
    *
    * @returns the session's generation.
    */
-  mark({ sessionId, turns, owner, profile, stamp }: Finding): Promise<number> {
+  mark({ sessionId, turns, owner, profile, stamp }: Omit<Finding, 'source'>): Promise<number> {
     return this.file.write(() => {
       this.remember(sessionId, turns, stamp);
       return this.markNow(sessionId, owner, profile, [this.deps.clock.now()]);
@@ -126,9 +128,10 @@ export class Ledger {
    */
   count(findings: readonly Finding[]): Promise<number[]> {
     return this.file.write(() =>
-      findings.map(({ sessionId, turns, owner, profile, stamp }) => {
+      findings.map(({ sessionId, turns, owner, profile, stamp, source }) => {
         const { digests } = this.rows.counted(sessionId);
-        const fresh = turns.filter(({ digest }) => !digests.has(digest));
+        const session = source === 'marker' ? this.rows.read(sessionId) : undefined;
+        const fresh = session && isDirty(session) ? [] : turns.filter(({ digest }) => !digests.has(digest));
         this.remember(sessionId, turns, stamp);
         if (fresh.length > 0)
           this.markNow(
@@ -242,7 +245,7 @@ export function assertMayDiscard(session: LedgerSession, { clock, processes }: D
   if (mayDiscard(isLive ? session : abandon(session))) return;
   const details = { session_id: sessionId, uncommitted: generation - committed, in_flight: isLive };
   const message = isDirty(session)
-    ? `${sessionId} has ${generation - committed} turns that are not committed.`
+    ? `${sessionId} has turns that are not committed: ${generation - committed}.`
     : `A commit of ${sessionId} is under way.`;
   throw new HermesctlError('NOT_CLEAN', message, { hint: "'hermesctl memory-drain' commits what is left.", details });
 }

@@ -47,9 +47,9 @@ export class OpenVikingProvider implements MemoryProvider {
       await uploadTranscript(this.api, request);
     }
     const answer = await this.post(request);
-    if (!isUnknownSession(answer) || !upload.allowed || upload.sent !== null) return this.outcome(answer, request);
+    if (!isUnknownSession(answer) || !upload.allowed || upload.sent !== null) return this.judge(answer, request);
     await uploadTranscript(this.api, request);
-    return this.outcome(await this.post(request), request);
+    return this.judge(await this.post(request), request);
   }
 
   private post({ sessionId, deadlineAt, signal }: CommitRequest): Promise<Answer> {
@@ -57,7 +57,7 @@ export class OpenVikingProvider implements MemoryProvider {
     return this.api.call({ method: 'POST', path, body: { keep_recent_count: 0 } }, { deadlineAt, signal });
   }
 
-  private async outcome(answer: Answer, request: CommitRequest): Promise<CommitOutcome> {
+  private async judge(answer: Answer, request: CommitRequest): Promise<CommitOutcome> {
     if (answer.status !== 200 && answer.status !== 202) return refusal(answer, this.api);
     if (!answer.isEnvelope || answer.error) {
       const why = answer.error?.message ?? 'it is not an answer of OpenViking';
