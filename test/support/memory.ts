@@ -66,8 +66,9 @@ export class MemoryBench {
     this.ledger.close();
   }
 
-  mark(sessionId: string, owner: string | null, profile: string | null = null): Promise<number> {
-    return this.ledger.mark({ sessionId, turns: [], owner, profile, stamp: null });
+  /** @returns the session's generation. */
+  async mark(sessionId: string, owner: string | null, profile: string | null = null): Promise<number> {
+    return (await this.ledger.mark({ sessionId, turns: [], owner, profile, stamp: null })).generation;
   }
 
   /** What every session's uncommitted generations are. */

@@ -37,7 +37,7 @@ export class LedgerFile {
     const opened = await LedgerFile.connect(file, waitSeconds, deps, false);
     try {
       // EXTRA is FULL that also makes the end of the journal durable: without it a power cut takes back what was said to be done.
-      opened.database.pragma('synchronous = EXTRA');
+      await opened.whenFree(() => opened.database.pragma('synchronous = EXTRA'));
       await opened.makeTables();
       return opened;
     } catch (error) {

@@ -112,10 +112,13 @@ export class Ledger {
    * remembers the turns that the session's file holds by now: they are part of
    * what will be committed, and a scan is not to count them again.
    *
-   * @returns the session's generation.
+   * @param finding.unregister takes the owner of the turns to come away first.
    */
-  mark({ sessionId, turns, owner, profile, stamp }: Omit<Finding, 'source'>): Promise<number> {
+  mark(finding: Omit<Finding, 'source'> & { unregister?: boolean }): Promise<Lifecycle> {
+    const { sessionId, turns, owner, profile, stamp } = finding;
     return this.file.write(() => {
+      const known = finding.unregister ? this.rows.read(sessionId) : undefined;
+      if (known) this.save(sessionId, unregister(known));
       this.remember(sessionId, turns, stamp);
       return this.markNow(sessionId, owner, profile, [this.deps.clock.now()]);
     });
@@ -145,11 +148,11 @@ export class Ledger {
     );
   }
 
-  private markNow(id: string, owner: Owner | null, profile: string | null, at: readonly number[]): number {
+  private markNow(id: string, owner: Owner | null, profile: string | null, at: readonly number[]): Lifecycle {
     const state = mark(this.rows.read(id) ?? NEW_LIFECYCLE, owner, at);
     this.save(id, state);
     if (profile !== null) this.rows.setProfile(id, profile);
-    return state.generation;
+    return state;
   }
 
   /** Turns that have gone from the file stay remembered: what was undone may be restored. */

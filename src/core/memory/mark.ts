@@ -3,7 +3,7 @@ import { HermesctlError, type Warning } from '../errors';
 import { sessionNotFound } from '../listing/resolve-id';
 import type { Location } from '../location/location';
 import type { Ledger } from './ledger';
-import { mark, NEW_LIFECYCLE, type Owner, unregister } from './lifecycle';
+import { type Lifecycle, mark, NEW_LIFECYCLE, type Owner, unregister } from './lifecycle';
 import { readTurns } from './read-session';
 
 export interface MarkOptions {
@@ -43,14 +43,18 @@ export async function markSession(
   const profile = read?.profile ?? null;
   const { owner, warnings: ownerWarnings } = options.ownerOf(profile);
   warnings.push(...ownerWarnings);
-  if (!options.dryRun) {
-    if (options.unregister) await ledger!.unregister(sessionId);
-    const { turns = [], stamp = null } = read ?? {};
-    await ledger!.mark({ sessionId, turns, owner, profile, stamp });
-  }
-  const known = (await ledger?.session(sessionId)) ?? NEW_LIFECYCLE;
-  const state = options.dryRun ? mark(options.unregister ? unregister(known) : known, owner, [0]) : known;
+  const state = options.dryRun ? await foresee() : await record();
   return { result: { sessionId, generation: state.generation, owner: state.owner }, warnings };
+
+  async function foresee(): Promise<Lifecycle> {
+    const known = (await ledger?.session(sessionId)) ?? NEW_LIFECYCLE;
+    return mark(options.unregister ? unregister(known) : known, owner, [deps.clock.now()]);
+  }
+
+  function record(): Promise<Lifecycle> {
+    const { turns = [], stamp = null } = read ?? {};
+    return ledger!.mark({ sessionId, turns, owner, profile, stamp, unregister: options.unregister });
+  }
 }
 
 /** The turn counts also where its session cannot be read: better one commit too many. */

@@ -192,7 +192,11 @@ function ledgerInFile(stateDir: string, deps: Deps): Driven {
   return {
     register: (id, owner) => use((ledger) => ledger.register(id, owner)),
     unregister: (id) => use((ledger) => ledger.unregister(id)),
-    mark: (id, owner) => use((ledger) => ledger.mark({ sessionId: id, turns: [], owner, profile: null, stamp: null })),
+    mark: (id, owner) =>
+      use(
+        async (ledger) =>
+          (await ledger.mark({ sessionId: id, turns: [], owner, profile: null, stamp: null })).generation,
+      ),
     isDirty: (id) => use(async (ledger) => isDirty((await ledger.session(id)) ?? NEW_LIFECYCLE)),
     commit: async (id, fallback, provider) => {
       const begun = await use((ledger) => ledger.begin(id, fallback, 60));
