@@ -26,10 +26,8 @@ export const providerFlags = {
   agent: Flags.string({ ...group, summary: 'On whose behalf, at OpenViking (env OPENVIKING_AGENT).' }),
   command: Flags.string({
     ...group,
-    multiple: true,
-    multipleNonGreedy: true,
-    helpValue: 'WORD',
-    summary: 'A program that commits a session, and with more --command each of its arguments.',
+    helpValue: 'PROGRAM',
+    summary: 'A program that commits a session; its arguments come last, behind --.',
   }),
 };
 
@@ -39,7 +37,7 @@ export interface ProviderFlagValues {
   account?: string | undefined;
   user?: string | undefined;
   agent?: string | undefined;
-  command?: string[] | undefined;
+  command?: string | undefined;
 }
 
 /** The flags of commands that write to the ledger. */
@@ -57,12 +55,24 @@ export const ledgerFlags = {
 export function configuredProviders(
   context: Context,
   flags: ProviderFlagValues & { timeout?: number },
+  programArguments: readonly string[] = [],
 ): ConfiguredProviders {
   const { location, environment, deps } = context;
-  for (const name of ['provider', 'endpoint', 'account', 'user', 'agent'] as const) {
+  for (const name of ['provider', 'endpoint', 'account', 'user', 'agent', 'command'] as const) {
     if (flags[name] === '') throw new HermesctlError('USAGE', `--${name} is empty.`);
   }
-  const providers = new ConfiguredProviders(location, { ...flags, timeoutSeconds: flags.timeout }, environment, deps);
+  const { command, timeout } = flags;
+  if (programArguments.length > 0 && command === undefined) {
+    throw new HermesctlError('USAGE', `Unexpected argument: ${programArguments[0]}.`, {
+      hint: 'Only the program of --command takes arguments.',
+    });
+  }
+  const settings = {
+    ...flags,
+    command: command === undefined ? undefined : [command, ...programArguments],
+    timeoutSeconds: timeout,
+  };
+  const providers = new ConfiguredProviders(location, settings, environment, deps);
   providers.assertFlags();
   return providers;
 }

@@ -1,4 +1,4 @@
-import { Flags } from '@oclif/core';
+import { Args, Flags } from '@oclif/core';
 
 import { BaseCommand } from '../cli/base-command';
 import { configuredProviders, ledgerFlags, providerFlags, withLedger } from '../cli/memory';
@@ -25,6 +25,12 @@ export default class MemoryDrain extends BaseCommand {
   static override aliases = ['memory:drain'];
   static override exitCodes: ErrorCode[] = ['PARTIAL', 'STORE_NOT_FOUND', 'LOCKED', 'DATABASE_UNUSABLE'];
 
+  static override strict = false;
+
+  static override args = {
+    argument: Args.string({ description: 'Behind --: arguments of the program of --command.', ignoreStdin: true }),
+  };
+
   static override flags = {
     ...ledgerFlags,
     ...providerFlags,
@@ -47,18 +53,18 @@ export default class MemoryDrain extends BaseCommand {
     { description: 'From cron', command: '<%= config.bin %> memory-drain --deadline 50s --quiet' },
     {
       description: 'By a program of your own',
-      command: '<%= config.bin %> memory-drain --provider command --command /usr/local/bin/commit-session',
+      command: '<%= config.bin %> memory-drain --command /usr/local/bin/commit-session -- --fast',
     },
   ];
 
   async run(): Promise<void> {
-    const { flags } = await this.parse(MemoryDrain);
+    const { flags, argv } = await this.parse(MemoryDrain);
     const context = this.context(flags);
     const { deps, location } = context;
     assertStore(deps.fs, location);
     const deadline = await durationFlag('--deadline', flags.deadline);
     if (!(deadline > 0)) throw new HermesctlError('USAGE', '--deadline must be more than nothing.');
-    const providers = configuredProviders(context, flags);
+    const providers = configuredProviders(context, flags, argv as string[]);
     const sources: DrainSources = {
       ownerFor: (profile) => providers.ownerFor(profile).owner,
       open: (owner) => providers.open(owner),

@@ -6,7 +6,7 @@ import { configuredProviders, ledgerFlags, providerFlags, withLedger } from '../
 import { plural } from '../../cli/memory-rows';
 import { visibleLine } from '../../cli/output/visible';
 import { exactIds } from '../../cli/session-ids';
-import type { ErrorCode } from '../../core/errors';
+import type { ErrorCode, HermesctlError, Warning } from '../../core/errors';
 import { scan } from '../../core/memory/scan';
 import { assertStore } from '../../core/sidecar/directory';
 
@@ -34,7 +34,7 @@ export default class MemoryScan extends BaseCommand {
     { description: 'What is there?', command: '<%= config.bin %> memory scan --dry-run' },
     {
       description: 'From cron, each minute',
-      command: '<%= config.bin %> memory scan --quiet && <%= config.bin %> memory-drain --quiet',
+      command: '<%= config.bin %> memory scan --quiet; <%= config.bin %> memory-drain --quiet',
     },
   ];
 
@@ -51,6 +51,9 @@ export default class MemoryScan extends BaseCommand {
       scan(location, providers, ledger, options, dryRun, deps),
     );
     context.warn(...warnings);
+    // Of the whole store, as in a list, a damaged file is a warning: it must not end a cron job each minute.
+    const isNamed = named.length > 0;
+    if (!isNamed) context.warn(...failures.map(({ session_id, error }) => asWarning(session_id, error)));
     const turns = sessions.reduce((sum, session) => sum + session.turns, 0);
     await context.show({
       json: (document) => {
@@ -60,7 +63,7 @@ export default class MemoryScan extends BaseCommand {
         document.member('files', files);
         document.member('unchanged', unchanged);
         if (dryRun) document.member('dry_run', true);
-        if (failures.length > 0) document.member('failed', failuresForOutput(failures));
+        if (isNamed && failures.length > 0) document.member('failed', failuresForOutput(failures));
       },
       human: () => {
         for (const { sessionId, turns: n, source } of sessions) {
@@ -70,8 +73,13 @@ export default class MemoryScan extends BaseCommand {
         context.note(dryRun ? `Dry run: nothing was changed. Would count ${what}` : `Counted ${what}`);
       },
     });
+    if (!isNamed) return;
     context.failures(failures);
-    const failure = failureOf(failures, options.sessions?.length ?? Infinity);
+    const failure = failureOf(failures, named.length);
     if (failure) throw failure;
   }
+}
+
+function asWarning(sessionId: string, { code, message, details }: HermesctlError): Warning {
+  return { ...details, code, message, session_id: sessionId };
 }

@@ -91,7 +91,7 @@ function bare(provider: string): Identity {
 function commandSettings({ command = [] }: ProviderFlags): ProviderSettings {
   if (command.length === 0) {
     throw new HermesctlError('USAGE', 'The provider command needs a program.', {
-      hint: 'Name it, and each of its arguments, with --command.',
+      hint: 'Name it with --command; its arguments come last, behind --.',
     });
   }
   return { identity: { ...bare('command'), endpoint: command[0] }, extraHeaders: {}, command };
