@@ -6,6 +6,7 @@ import { Config } from '@oclif/core';
 import { describe, expect, it } from 'vitest';
 
 import { bareEnvironment, BIN, cliJson, ROOT } from '../support/cli';
+import { addAgentSessions } from '../support/agent-sessions';
 import { makeStore, session, type TestStore, treeHash } from '../support/store';
 import { inParallel, sidecarFile } from '../support/writing';
 
@@ -31,6 +32,12 @@ const markedTurns = (store: TestStore): void => {
 
 const smallerBackup = (store: TestStore): void =>
   fs.writeFileSync(`${sidecarFile(store, 'talk')}.bak`, JSON.stringify(session('talk', { title: 'Before' })));
+
+const agentSessions = (store: TestStore): void =>
+  void addAgentSessions(store, [
+    { session: { id: 'fresh' }, messages: ['Hello', 'Hi.', 'More?'] },
+    { session: { id: 'empty' }, messages: [] },
+  ]);
 
 /** For every command that has --dry-run, ways to run it that change something. */
 const CASES: Record<string, Case[]> = {
@@ -65,6 +72,14 @@ const CASES: Record<string, Case[]> = {
   'memory:discard': [{ args: ['done'], prepare: markedTurns }],
   'memory:mark': [{ args: ['talk'] }, { args: ['talk', 'done'], prepare: markedTurns }],
   'memory:scan': [{ args: [] }, { args: ['talk'] }, { args: [], prepare: markedTurns }],
+  'projects:ensure-cron': [
+    { args: [], common: ({ project }) => ({ ...(project as object), project_id: '' }) },
+    {
+      args: ['-p', 'work'],
+      prepare: (store) =>
+        fs.writeFileSync(path.join(store.stateDir, 'projects.json'), '[{"project_id":"p1","name":"Cron Jobs"}]'),
+    },
+  ],
   reindex: [
     { args: [] },
     { args: ['talk'] },
@@ -83,6 +98,17 @@ const CASES: Record<string, Case[]> = {
       stdin: '{"session_id":"made","messages":[{"role":"user"}]}',
       prepare: (store) =>
         fs.writeFileSync(path.join(store.sessionsDir, '_deleted_webui_sessions.json'), '{"version":1,"ids":["made"]}'),
+    },
+  ],
+  'sessions:import-cli': [
+    { args: ['talk', 'fresh'], prepare: agentSessions },
+    { args: ['--all'], prepare: agentSessions },
+    {
+      args: ['--all', '--ensure-project'],
+      prepare: (store) => {
+        const id = 'cron_job1_20260425_000000';
+        addAgentSessions(store, [{ session: { id, source: 'cron' }, messages: ['Report'] }]);
+      },
     },
   ],
   'sessions:pin': [{ args: ['talk'] }, { args: ['-'], stdin: 'talk\ndone\n' }],
