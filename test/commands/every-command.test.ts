@@ -32,6 +32,7 @@ const NEEDS: Record<string, Needs> = {
   help: { store: false },
   paths: { store: false },
   version: { store: false },
+  'memory:mark': { args: [ID, '--owner', 'none'] },
   'sessions:rename': { args: [ID, 'A new title'] },
   'sessions:restore': { args: [ID, '--from-bak'] },
 };
