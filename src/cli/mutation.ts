@@ -3,6 +3,7 @@ import { Flags } from '@oclif/core';
 import type { ChangeTarget, Changed } from '../core/changes/sessions';
 import { HermesctlError } from '../core/errors';
 import { withStoreLock } from '../core/files/lock';
+import type { IndexOutcome } from '../core/index/reindex';
 import { RawJson } from '../core/json/raw';
 import { resolveSessionId } from '../core/listing/resolve-id';
 import { assertStore } from '../core/sidecar/directory';
@@ -70,14 +71,7 @@ export async function showChange<T extends { index?: unknown }>(
 ): Promise<void> {
   context.warn(...warnings);
   const dryRun = flags['dry-run'];
-  const index = result.index as { updated: boolean; error?: string; hint?: string } | null | undefined;
-  if (index?.updated === false) {
-    context.warn({
-      code: 'INDEX_NOT_UPDATED',
-      message: `The session was saved, the index was not: ${index.error ?? ''} '${index.hint ?? ''}' mends it.`,
-      command: index.hint,
-    });
-  }
+  warnOfIndex(context, result.index as IndexOutcome | null | undefined);
   await context.show({
     json: (document) => {
       document.member(name, result as unknown as OutputValue);
@@ -88,6 +82,16 @@ export async function showChange<T extends { index?: unknown }>(
       const shown = Object.entries(result).filter(([key, value]) => key !== 'index' && value !== null);
       showRecord(context, Object.fromEntries(shown.map(([key, value]) => [key, RawJson.of(value)])));
     },
+  });
+}
+
+/** A session that was saved and whose row was not is a warning: the save stands. */
+export function warnOfIndex(context: Context, index: IndexOutcome | null | undefined): void {
+  if (index?.updated !== false) return;
+  context.warn({
+    code: 'INDEX_NOT_UPDATED',
+    message: `The session was saved, the index was not: ${index.error} '${index.hint}' mends it.`,
+    command: index.hint,
   });
 }
 
