@@ -13,6 +13,7 @@ import type { RowDefaults } from '../core/session/row';
 import { errorEnvelope, JsonDocument, Renderer } from './output/document';
 import { colors, type Terminal } from './output/terminal';
 import { visibleLine } from './output/visible';
+import { systemHttp } from './http';
 import { systemProcesses } from './processes';
 import { ProgressLine } from './progress';
 import { listenForSignals } from './signals';
@@ -57,7 +58,7 @@ export class Context {
     const { variables } = this.environment;
     const wantsColor = !flags['no-color'] && !variables['NO_COLOR'] && variables['TERM'] !== 'dumb';
     this.colors = colors(terminal.stdoutIsTerminal && wantsColor);
-    const { breathe, sleep, stop } = listenForSignals();
+    const { breathe, sleep, interrupted, stop } = listenForSignals();
     this.stopSignals = stop;
     const clock = { now: () => Date.now() / 1000, sleep };
     if (terminal.stderrIsTerminal && !flags.quiet) this.progress = new ProgressLine(terminal.stderr, clock, 'reading');
@@ -66,6 +67,7 @@ export class Context {
       clock,
       ids: { uuidHex: () => randomUUID().replaceAll('-', '') },
       processes: systemProcesses(process.argv.slice(2)),
+      http: systemHttp(interrupted),
       breathe,
       progress: this.progress?.update ?? (() => undefined),
     };

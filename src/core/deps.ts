@@ -1,11 +1,12 @@
 import type { FileSystem } from './files/file-system';
+import type { Http } from './http';
 
 /** Time, so that tests can set it. */
 export interface Clock {
   /** Now, in epoch seconds with a fraction, as the store counts. */
   now(): number;
-  /** Resolves after so many seconds, and rejects when the command is interrupted. */
-  sleep(seconds: number): Promise<void>;
+  /** Resolves after so many seconds, or as soon as the signal aborts; rejects when the command is interrupted. */
+  sleep(seconds: number, signal?: AbortSignal): Promise<void>;
 }
 
 /** Fresh identifiers, so that tests can foresee them. */
@@ -40,6 +41,7 @@ export interface Deps {
   clock: Clock;
   ids: Ids;
   processes: Processes;
+  http: Http;
   breathe: Breathe;
   progress: Progress;
 }

@@ -3,6 +3,7 @@ import os from 'node:os';
 
 import type { Deps } from '../../src/core/deps';
 import type { FileSystem } from '../../src/core/files/file-system';
+import { NO_NETWORK } from './http';
 
 /**
  * What the core takes from outside, real but for what a test puts in its place.
@@ -23,6 +24,7 @@ export function testDeps({
       uid: process.geteuid?.(),
       startedAt: () => undefined,
     },
+    http: NO_NETWORK,
     breathe: () => undefined,
     progress: () => undefined,
     ...others,

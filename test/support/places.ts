@@ -2,6 +2,7 @@ import type { Deps } from '../../src/core/deps';
 import { nodeFileSystem } from '../../src/core/files/file-system';
 import type { LocationFlags } from '../../src/core/location/environment';
 import { type Location, resolveLocation } from '../../src/core/location/location';
+import { NO_NETWORK } from './http';
 import type { TestStore } from './store';
 
 let uuids = 0;
@@ -12,6 +13,7 @@ export const TEST_DEPS: Deps = {
   clock: { now: () => 1790000000.25, sleep: () => Promise.resolve() },
   ids: { uuidHex: () => `${String(uuids++).padStart(12, '0')}40008000000000000000` },
   processes: { self: { pid: 1, host: 'test', command: 'test' }, uid: 0, startedAt: () => undefined },
+  http: NO_NETWORK,
   breathe: () => undefined,
   progress: () => undefined,
 };

@@ -12,6 +12,7 @@ import { bytesSource } from '../../src/core/json/reader';
 import { rowDefaults } from '../../src/core/listing/rows';
 import { resolveLocation } from '../../src/core/location/location';
 import { systemProcesses } from '../../src/cli/processes';
+import { NO_NETWORK } from './http';
 import type { TestStore } from './store';
 
 /** What the core takes from outside, as the program gives it. */
@@ -24,6 +25,7 @@ export function coreDeps(overrides: Partial<Deps> = {}): Deps {
     },
     ids: { uuidHex: () => randomUUID().replaceAll('-', '') },
     processes: systemProcesses(['test']),
+    http: NO_NETWORK,
     breathe: () => undefined,
     progress: () => undefined,
     ...overrides,
