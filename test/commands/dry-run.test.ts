@@ -20,6 +20,11 @@ interface Case {
 const smallerBackup = (store: TestStore): void =>
   fs.writeFileSync(`${sidecarFile(store, 'talk')}.bak`, JSON.stringify(session('talk', { title: 'Before' })));
 
+const stalePending = (store: TestStore): void => {
+  const pending = { pending_user_message: 'Anybody there?', pending_started_at: 1777000200.5, active_stream_id: 's1' };
+  fs.writeFileSync(sidecarFile(store, 'stale'), JSON.stringify(session('stale', pending), null, 2));
+};
+
 /** For every command that has --dry-run, ways to run it that change something. */
 const CASES: Record<string, Case[]> = {
   'gc-tmp': [
@@ -62,6 +67,11 @@ const CASES: Record<string, Case[]> = {
   ],
   'sessions:pin': [{ args: ['talk'] }, { args: ['-'], stdin: 'talk\ndone\n' }],
   'sessions:rename': [{ args: ['talk', 'Another title'] }],
+  'sessions:repair': [
+    { args: ['stale'], prepare: stalePending },
+    { args: ['stale', 'talk', 'none', 'busy'], prepare: stalePending },
+    { args: ['--all'], prepare: stalePending },
+  ],
   'sessions:restore': [
     { args: ['talk', '--from-bak'], prepare: smallerBackup },
     {

@@ -32,25 +32,25 @@ export type ParentIds = () => Promise<ReadonlySet<string>>;
 
 /**
  * Finds, once and only if asked, which sessions others continue. Reads the
- * beginnings of all session files; one that cannot be read names nobody.
+ * beginnings of all session files; one that is damaged names nobody.
  */
 export function parentIds(location: Location, deps: Deps): ParentIds {
-  let parents: Set<string> | undefined;
+  let parents: ReadonlySet<string> | undefined;
   return async () => {
     if (parents) return parents;
-    parents = new Set();
+    const found = new Set<string>();
     for (const id of sessionIds(deps.fs, location)) {
       try {
         const parent = readSidecarMetadata(deps.fs, location.sessionsDir.value, id)?.fields.get('parent_session_id');
         const value = parent?.value();
-        if (typeof value === 'string' && value !== '') parents.add(value);
+        if (typeof value === 'string' && value !== '') found.add(value);
       } catch (error) {
-        if (!(error instanceof HermesctlError)) throw error;
+        if (!(error instanceof HermesctlError) || error.code !== 'SESSION_DAMAGED') throw error;
       }
       const pause = deps.breathe();
       if (pause) await pause;
     }
-    return parents;
+    return (parents = found);
   };
 }
 
