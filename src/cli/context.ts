@@ -15,6 +15,7 @@ import { colors, type Terminal } from './output/terminal';
 import { visibleLine } from './output/visible';
 import { systemHttp } from './http';
 import { systemProcesses } from './processes';
+import { systemPrograms } from './programs';
 import { ProgressLine } from './progress';
 import { listenForSignals } from './signals';
 
@@ -68,6 +69,7 @@ export class Context {
       ids: { uuidHex: () => randomUUID().replaceAll('-', '') },
       processes: systemProcesses(process.argv.slice(2)),
       http: systemHttp(interrupted),
+      programs: systemPrograms(interrupted),
       breathe,
       progress: this.progress?.update ?? (() => undefined),
     };

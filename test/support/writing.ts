@@ -12,7 +12,7 @@ import { bytesSource } from '../../src/core/json/reader';
 import { rowDefaults } from '../../src/core/listing/rows';
 import { resolveLocation } from '../../src/core/location/location';
 import { systemProcesses } from '../../src/cli/processes';
-import { NO_NETWORK } from './http';
+import { NO_NETWORK, NO_PROGRAMS } from './http';
 import type { TestStore } from './store';
 
 /** What the core takes from outside, as the program gives it. */
@@ -26,6 +26,7 @@ export function coreDeps(overrides: Partial<Deps> = {}): Deps {
     ids: { uuidHex: () => randomUUID().replaceAll('-', '') },
     processes: systemProcesses(['test']),
     http: NO_NETWORK,
+    programs: NO_PROGRAMS,
     breathe: () => undefined,
     progress: () => undefined,
     ...overrides,
