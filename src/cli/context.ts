@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { homedir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 
 import type { Colors } from 'picocolors/types';
 
@@ -70,6 +70,7 @@ export class Context {
       processes: systemProcesses(process.argv.slice(2)),
       http: systemHttp(interrupted),
       programs: systemPrograms(interrupted),
+      temporaryRoot: tmpdir(),
       breathe,
       progress: this.progress?.update ?? (() => undefined),
     };

@@ -74,6 +74,8 @@ export interface Deps {
   processes: Processes;
   http: Http;
   programs: Programs;
+  /** The system's directory for temporary files: only for private copies of what cannot be read where it is. */
+  temporaryRoot: string;
   breathe: Breathe;
   progress: Progress;
 }

@@ -29,6 +29,7 @@ export function testDeps({
     },
     http: NO_NETWORK,
     programs: NO_PROGRAMS,
+    temporaryRoot: os.tmpdir(),
     breathe: () => undefined,
     progress: () => undefined,
     ...others,

@@ -1,3 +1,5 @@
+import os from 'node:os';
+
 import type { Deps } from '../../src/core/deps';
 import { nodeFileSystem } from '../../src/core/files/file-system';
 import type { LocationFlags } from '../../src/core/location/environment';
@@ -22,6 +24,7 @@ export const TEST_DEPS: Deps = {
   },
   http: NO_NETWORK,
   programs: NO_PROGRAMS,
+  temporaryRoot: os.tmpdir(),
   breathe: () => undefined,
   progress: () => undefined,
 };

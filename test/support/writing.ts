@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 
 import type { ChangeTarget } from '../../src/core/changes/sessions';
@@ -27,6 +28,7 @@ export function coreDeps(overrides: Partial<Deps> = {}): Deps {
     processes: systemProcesses(['test']),
     http: NO_NETWORK,
     programs: NO_PROGRAMS,
+    temporaryRoot: os.tmpdir(),
     breathe: () => undefined,
     progress: () => undefined,
     ...overrides,
