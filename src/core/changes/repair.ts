@@ -92,7 +92,10 @@ export async function repairSession(
       backup: backupPath(path),
       index,
     };
-    return { result, warnings: plan.promptKept ? sidecar.warnings : [...sidecar.warnings, promptOnlyInBackup(id, path)] };
+    return {
+      result,
+      warnings: plan.promptKept ? sidecar.warnings : [...sidecar.warnings, promptOnlyInBackup(id, path)],
+    };
   });
   if (!done) throw sessionNotFound(id, location);
   return done;

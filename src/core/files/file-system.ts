@@ -25,6 +25,7 @@ export type FileSystem = Pick<
   | 'linkSync'
   | 'readlinkSync'
   | 'copyFileSync'
+  | 'mkdirSync'
   | 'mkdtempSync'
   | 'rmSync'
   | 'renameSync'

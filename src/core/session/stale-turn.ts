@@ -72,7 +72,11 @@ export function recoveredMessage(turn: PendingTurn, timestamp: number): string {
  * stream is there, the mark asks the server to take the partial answer from it
  * when it opens the session next.
  */
-export function interruptedMarker(turn: PendingTurn, now: number, options: { typed: boolean; journal: boolean }): string {
+export function interruptedMarker(
+  turn: PendingTurn,
+  now: number,
+  options: { typed: boolean; journal: boolean },
+): string {
   const time = String(Math.trunc(now));
   return object([
     ['role', '"assistant"'],
@@ -107,7 +111,6 @@ export function isPrompt(message: RawJson, turn: PendingTurn): boolean {
 function words(text: string): string {
   return text.split(/\s+/u).filter(Boolean).join(' ');
 }
-
 
 function object(members: readonly (readonly [key: string, json: string])[]): string {
   return `{${members.map(([key, json]) => `${JSON.stringify(key)}: ${json}`).join(', ')}}`;

@@ -103,13 +103,7 @@ function fromCore(
   };
 }
 
-function fromPrompt(
-  turn: PendingTurn,
-  file: OpenFile,
-  sidecar: ScannedSidecar,
-  now: number,
-  deps: Deps,
-): RepairPlan {
+function fromPrompt(turn: PendingTurn, file: OpenFile, sidecar: ScannedSidecar, now: number, deps: Deps): RepairPlan {
   const messages = arrayOf(file, sidecar, 'messages');
   const sentAt = turn.startedAt ?? Math.trunc(now);
   const prompt = recoveredMessage(turn, sentAt);
