@@ -29,7 +29,7 @@ export async function showAudit(
   await context.show({
     json: (document) => {
       document.member(
-        'checks',
+        'checked',
         checks.map(({ name }) => name),
       );
       document.member('sessions', snapshot.sessions.size);

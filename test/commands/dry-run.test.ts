@@ -27,6 +27,17 @@ const stalePending = (store: TestStore): void => {
 
 /** For every command that has --dry-run, ways to run it that change something. */
 const CASES: Record<string, Case[]> = {
+  doctor: [
+    {
+      args: ['--repair'],
+      // What nobody but a person can mend is an exit code of its own.
+      prepare: (store) => {
+        fs.rmSync(sidecarFile(store, 'hurt'));
+        fs.rmSync(sidecarFile(store, 'busy'));
+      },
+      common: (json) => (json['repair'] as { repairs: Case[] }).repairs.map((step) => ({ ...step, done: undefined })),
+    },
+  ],
   'gc-tmp': [
     {
       args: ['--older-than', '0'],

@@ -26,6 +26,7 @@ interface Needs {
 
 /** By canonical id; aliases share their command's entry. */
 const NEEDS: Record<string, Needs> = {
+  doctor: { args: ['--repair'] },
   help: { store: false },
   paths: { store: false },
   version: { store: false },

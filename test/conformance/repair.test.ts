@@ -8,7 +8,15 @@ import type { Changed } from '../../src/core/changes/sessions';
 import { cliJson } from '../support/cli';
 import { vectorStore, type TestStore } from '../support/store';
 import { ALL_VECTORS, storeOf, type Vector } from '../support/vectors';
-import { changeTarget, coreDeps, outcomeOf, rawMembers, readIndexRows, readSidecar, sidecarFile } from '../support/writing';
+import {
+  changeTarget,
+  coreDeps,
+  outcomeOf,
+  rawMembers,
+  readIndexRows,
+  readSidecar,
+  sidecarFile,
+} from '../support/writing';
 
 /*
  * The repair of a stale turn against what the real hermes-webui of May and of
@@ -96,15 +104,17 @@ describe.each(ALL_VECTORS)('the recorded store $name', (vector) => {
       if (!result.repaired) {
         expect(bytes, id).toEqual(before);
         const untouchedByHead = head.get(id)!.after;
-        if (!elsewhere.has(id) && untouchedByHead)
-          expect(messagesOf(untouchedByHead), id).toEqual(messagesOf(old));
+        if (!elsewhere.has(id) && untouchedByHead) expect(messagesOf(untouchedByHead), id).toEqual(messagesOf(old));
         continue;
       }
       repaired++;
       expect(untouched(bytes), id).toEqual(untouched(before));
       expect(fs.readFileSync(`${sidecarFile(store, id)}.bak`), id).toEqual(before);
       expect(old['message_count'], id).toBe(messagesOf(old).length);
-      expect(readIndexRows(store).find((row) => row['session_id'] === id), id).toMatchObject({
+      expect(
+        readIndexRows(store).find((row) => row['session_id'] === id),
+        id,
+      ).toMatchObject({
         message_count: messagesOf(old).length,
         updated_at: now,
         has_pending_user_message: false,

@@ -75,7 +75,12 @@ export const SCENARIOS: Scenario[] = [
   },
   { name: 'rename', args: ['sessions', 'rename', TARGET, 'Another name'], id: TARGET, killed: true },
   { name: 'repair', args: ['sessions', 'repair', TARGET], id: TARGET, killed: true, prepare: makePending },
-  { name: 'repair of a session without messages', args: ['sessions', 'repair', TARGET], id: TARGET, prepare: makeEmpty },
+  {
+    name: 'repair of a session without messages',
+    args: ['sessions', 'repair', TARGET],
+    id: TARGET,
+    prepare: makeEmpty,
+  },
   { name: 'pin', args: ['sessions', 'pin', TARGET], id: TARGET },
   { name: 'archive', args: ['sessions', 'archive', TARGET], id: TARGET },
   {
