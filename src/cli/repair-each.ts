@@ -4,6 +4,7 @@ import type { Context } from './context';
 import { type Failure, failureOf, failuresForOutput } from './each-session';
 import { mutate, type MutationFlagValues, showChange, warnOfIndex } from './mutation';
 import type { OutputValue } from './output/document';
+import { serverBeside } from './server-route';
 import { idsToRead, namesOne } from './session-ids';
 
 /**
@@ -19,11 +20,13 @@ export async function repairEach(
   const one = !flags.all && namesOne(args);
   const results: RepairResult[] = [];
   const failures: Failure[] = [];
+  const beside = await serverBeside(context, flags);
+  const streamMayLive = beside !== undefined && (beside.health?.isBusy ?? true);
   await mutate(context, flags, async (target) => {
     const parents = parentIds(context.location, context.deps);
     for (const [done, id] of ids.entries()) {
       try {
-        const changed = await repairSession(target, id, { streamMayLive: false, parents }, context.deps);
+        const changed = await repairSession(target, id, { streamMayLive, parents }, context.deps);
         if (one) {
           assertNotAlive(changed.result);
           await showChange(context, 'repair', changed, flags);

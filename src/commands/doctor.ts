@@ -22,6 +22,7 @@ export default class Doctor extends BaseCommand {
     'STORE_NOT_FOUND',
     'LOCKED',
     'REFUSED',
+    'SERVER_RUNNING',
   ];
 
   static override flags = {

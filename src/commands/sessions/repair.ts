@@ -22,6 +22,7 @@ export default class SessionsRepair extends BaseCommand {
     'LOCKED',
     'READ_ONLY_SESSION',
     'REFUSED',
+    'SERVER_RUNNING',
   ];
 
   static override args = {
