@@ -56,6 +56,7 @@ export async function routeOf(context: Context, flags: ServerFlagValues, hasEndp
   const detected = await detectServer(context.location, url, isGiven, context.deps);
   for (const step of detected.how) context.detail(step);
   if (detected.state === 'owns' && hasEndpoint) {
+    if (detected.health === null) throw silent(detected);
     const access = { url: detected.url, password: passwordOf(context, flags) };
     return { via: 'server', client: new WebuiClient(access, context.deps), detected };
   }
@@ -74,6 +75,14 @@ export async function serverBeside(context: Context, flags: ServerFlagValues): P
   const { url, isGiven } = urlOf(context, flags);
   const detected = await detectServer(context.location, url, isGiven, context.deps);
   return detected.state === 'owns' ? detected : undefined;
+}
+
+/** Asked for a change it would leave unknown whether it made it. */
+function silent({ url, how }: Detected): HermesctlError {
+  return new HermesctlError('UNREACHABLE', `The server at ${url} has this store and does not answer.`, {
+    hint: 'Nothing was changed. If it is gone, --via disk changes the files.',
+    details: { url, how },
+  });
 }
 
 function serverRunning({ url, how }: Detected): HermesctlError {

@@ -1,7 +1,6 @@
 import type { Deps } from '../deps';
 import { HermesctlError } from '../errors';
 import { HttpFailure, type HttpResponse } from '../http';
-import { DEFAULT_PROFILE } from '../location/location';
 
 /** How a WebUI server is reached. */
 export interface ServerAccess {
@@ -24,6 +23,8 @@ export type ServerAnswer = Record<string, unknown>;
 export class WebuiClient {
   private readonly cookies = new Map<string, string>();
   private loggedIn = false;
+  /** The profile that the server gave us, behind a password. */
+  private profile: string | undefined;
 
   constructor(
     private readonly access: ServerAccess,
@@ -40,11 +41,11 @@ export class WebuiClient {
    * @throws HermesctlError `AUTH_FAILED`, `UNREACHABLE`, `OUTCOME_UNKNOWN`, `SERVER_ERROR`, `SESSION_NOT_FOUND`, `SESSION_BUSY`, `READ_ONLY_SESSION`, `REFUSED`.
    */
   async change(path: string, profile: string, body: { session_id: string } & ServerAnswer): Promise<ServerAnswer> {
-    this.cookies.set('hermes_profile', profile);
+    await this.useProfile(profile);
     let response = await this.send(path, body);
     if (response.status === 401) {
       await this.logIn();
-      if (profile !== DEFAULT_PROFILE) await this.switchProfile(profile);
+      await this.useProfile(profile);
       response = await this.send(path, body);
     }
     return this.answer(response, body.session_id);
@@ -91,9 +92,28 @@ export class WebuiClient {
     this.keepCookies(response);
   }
 
-  /** Behind a password the server takes a profile's name only in a form that it made itself. */
-  private async switchProfile(name: string): Promise<void> {
-    this.keepCookies(await this.send('/api/profile/switch', { name }));
+  /**
+   * A session is only found in its own profile. Without a password its name is
+   * enough; behind one the server takes it only in a form that it made itself.
+   */
+  private async useProfile(name: string): Promise<void> {
+    if (this.profile === name) return;
+    if (!this.loggedIn) {
+      this.cookies.set('hermes_profile', name);
+      return;
+    }
+    const response = await this.send('/api/profile/switch', { name });
+    if (response.status === 200) {
+      this.profile = name;
+      this.keepCookies(response);
+      return;
+    }
+    const said = jsonObject(response.body)?.['error'];
+    const why = typeof said === 'string' ? said.replace(/[.\s]*$/, '') : `status ${response.status}`;
+    throw new HermesctlError('REFUSED', `The server does not give us the profile ${name}: ${why}.`, {
+      hint: 'A session is changed in its own profile.',
+      details: { url: this.access.url, profile: name, status: response.status },
+    });
   }
 
   private keepCookies({ headers }: HttpResponse): void {

@@ -140,10 +140,10 @@ function startedByScript(location: Location, deps: Deps): Started | undefined {
     const file = path.join(home, 'webui.pid');
     const pid = Number(readText(file, deps)?.trim());
     if (!Number.isInteger(pid) || pid <= 0 || deps.processes.startedAt(pid) === undefined) continue;
-    const variables = shellVariables(readText(path.join(home, 'webui.ctl.env'), deps) ?? '');
-    const host = variables['HOST'] ?? '127.0.0.1';
-    const url = serverUrl(host, variables['PORT'] ?? '8787');
-    const stateDir = variables['STATE_DIR'];
+    const noted = shellVariables(readText(path.join(home, 'webui.ctl.env'), deps) ?? '');
+    const host = noted['HOST'] ?? '127.0.0.1';
+    const url = serverUrl(host, noted['PORT'] ?? '8787');
+    const stateDir = noted['STATE_DIR'];
     return { file, pid, url, stateDir: stateDir === undefined ? undefined : realPath(stateDir, deps) };
   }
   return undefined;
