@@ -4,6 +4,7 @@ import path from 'node:path';
 import { Config } from '@oclif/core';
 import { describe, expect, it } from 'vitest';
 
+import { addAgentSessions } from '../support/agent-sessions';
 import { cliJson, ROOT } from '../support/cli';
 import { makeStore, session, type TestStore, treeHash } from '../support/store';
 import { inParallel, sidecarFile } from '../support/writing';
@@ -24,6 +25,12 @@ const stalePending = (store: TestStore): void => {
   const pending = { pending_user_message: 'Anybody there?', pending_started_at: 1777000200.5, active_stream_id: 's1' };
   fs.writeFileSync(sidecarFile(store, 'stale'), JSON.stringify(session('stale', pending), null, 2));
 };
+
+const agentSessions = (store: TestStore): void =>
+  void addAgentSessions(store, [
+    { session: { id: 'fresh' }, messages: ['Hello', 'Hi.', 'More?'] },
+    { session: { id: 'empty' }, messages: [] },
+  ]);
 
 /** For every command that has --dry-run, ways to run it that change something. */
 const CASES: Record<string, Case[]> = {
@@ -56,6 +63,14 @@ const CASES: Record<string, Case[]> = {
         })),
     },
   ],
+  'projects:ensure-cron': [
+    { args: [], common: ({ project }) => ({ ...(project as object), project_id: '' }) },
+    {
+      args: ['-p', 'work'],
+      prepare: (store) =>
+        fs.writeFileSync(path.join(store.stateDir, 'projects.json'), '[{"project_id":"p1","name":"Cron Jobs"}]'),
+    },
+  ],
   reindex: [
     { args: [] },
     { args: ['talk'] },
@@ -74,6 +89,17 @@ const CASES: Record<string, Case[]> = {
       stdin: '{"session_id":"made","messages":[{"role":"user"}]}',
       prepare: (store) =>
         fs.writeFileSync(path.join(store.sessionsDir, '_deleted_webui_sessions.json'), '{"version":1,"ids":["made"]}'),
+    },
+  ],
+  'sessions:import-cli': [
+    { args: ['talk', 'fresh'], prepare: agentSessions },
+    { args: ['--all'], prepare: agentSessions },
+    {
+      args: ['--all', '--ensure-project'],
+      prepare: (store) => {
+        const id = 'cron_job1_20260425_000000';
+        addAgentSessions(store, [{ session: { id, source: 'cron' }, messages: ['Report'] }]);
+      },
     },
   ],
   'sessions:pin': [{ args: ['talk'] }, { args: ['-'], stdin: 'talk\ndone\n' }],

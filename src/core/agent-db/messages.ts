@@ -4,7 +4,7 @@ import { RawJson } from '../json/raw';
 import { isWellFormed } from '../json/well-formed';
 import { continuesWithin, type Link } from './continuation';
 import type { AgentDatabase } from './database';
-import { storedSession } from './sessions';
+import { storedSession } from './stored';
 import { plain, sqlJson, type SqlRow, type SqlValue } from './values';
 
 const NEEDED = ['session_id', 'role', 'content', 'timestamp'] as const;
@@ -50,7 +50,7 @@ export interface AgentTranscript {
    *
    * @throws HermesctlError `CHANGED_ON_DISK` where one of them was removed meanwhile, `DATABASE_UNUSABLE`.
    */
-  messages(from?: number): AsyncGenerator<RawJson>;
+  messages: (from?: number) => AsyncGenerator<RawJson>;
 }
 
 /**

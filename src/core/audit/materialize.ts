@@ -1,6 +1,6 @@
 import { readTranscript } from '../agent-db/messages';
 import { withAgentDatabase } from '../agent-db/open';
-import { storedSession, type StoredSession } from '../agent-db/sessions';
+import { storedSession, type StoredSession } from '../agent-db/stored';
 import { plain } from '../agent-db/values';
 import type { Deps } from '../deps';
 import { HermesctlError } from '../errors';
