@@ -42,6 +42,8 @@ const STEPS = [
     4,
   ],
   ['', 'hermesctl reindex'],
+  ['Is anything wrong with the store?', 'hermesctl doctor', 4],
+  ['What can be mended without you?', 'hermesctl doctor --repair --dry-run --check index-missing-row'],
   ['Nothing was left behind', 'hermesctl gc-tmp --older-than 0'],
 ];
 
