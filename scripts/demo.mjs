@@ -49,6 +49,8 @@ const STEPS = [
     'hermesctl memory-drain --command test -- -n demo',
   ],
   ['And once more: nothing is left, nothing is committed twice', 'hermesctl memory-drain'],
+  ['Is anything wrong with the store?', 'hermesctl doctor', 4],
+  ['What can be mended without you?', 'hermesctl doctor --repair --dry-run --check index-missing-row'],
   ['Nothing was left behind', 'hermesctl gc-tmp --older-than 0'],
 ];
 

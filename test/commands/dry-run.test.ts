@@ -33,6 +33,11 @@ const markedTurns = (store: TestStore): void => {
 const smallerBackup = (store: TestStore): void =>
   fs.writeFileSync(`${sidecarFile(store, 'talk')}.bak`, JSON.stringify(session('talk', { title: 'Before' })));
 
+const stalePending = (store: TestStore): void => {
+  const pending = { pending_user_message: 'Anybody there?', pending_started_at: 1777000200.5, active_stream_id: 's1' };
+  fs.writeFileSync(sidecarFile(store, 'stale'), JSON.stringify(session('stale', pending), null, 2));
+};
+
 const agentSessions = (store: TestStore): void =>
   void addAgentSessions(store, [
     { session: { id: 'fresh' }, messages: ['Hello', 'Hi.', 'More?'] },
@@ -41,6 +46,17 @@ const agentSessions = (store: TestStore): void =>
 
 /** For every command that has --dry-run, ways to run it that change something. */
 const CASES: Record<string, Case[]> = {
+  doctor: [
+    {
+      args: ['--repair'],
+      // What nobody but a person can mend is an exit code of its own.
+      prepare: (store) => {
+        fs.rmSync(sidecarFile(store, 'hurt'));
+        fs.rmSync(sidecarFile(store, 'busy'));
+      },
+      common: (json) => (json['repair'] as { repairs: Case[] }).repairs.map((step) => ({ ...step, done: undefined })),
+    },
+  ],
   'gc-tmp': [
     {
       args: ['--older-than', '0'],
@@ -113,6 +129,11 @@ const CASES: Record<string, Case[]> = {
   ],
   'sessions:pin': [{ args: ['talk'] }, { args: ['-'], stdin: 'talk\ndone\n' }],
   'sessions:rename': [{ args: ['talk', 'Another title'] }],
+  'sessions:repair': [
+    { args: ['stale'], prepare: stalePending },
+    { args: ['stale', 'talk', 'none', 'busy'], prepare: stalePending },
+    { args: ['--all'], prepare: stalePending },
+  ],
   'sessions:restore': [
     { args: ['talk', '--from-bak'], prepare: smallerBackup },
     {

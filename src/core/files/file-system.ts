@@ -25,10 +25,11 @@ export type FileSystem = Pick<
   | 'linkSync'
   | 'readlinkSync'
   | 'copyFileSync'
+  | 'mkdirSync'
   | 'mkdtempSync'
   | 'rmSync'
   | 'renameSync'
-  | 'mkdirSync'
+   
   | 'utimesSync'
   | 'unlinkSync'
 >;
