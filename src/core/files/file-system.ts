@@ -29,7 +29,6 @@ export type FileSystem = Pick<
   | 'mkdtempSync'
   | 'rmSync'
   | 'renameSync'
-   
   | 'utimesSync'
   | 'unlinkSync'
 >;
