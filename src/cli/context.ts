@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { homedir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 
 import type { Colors } from 'picocolors/types';
 
@@ -66,6 +66,7 @@ export class Context {
       clock,
       ids: { uuidHex: () => randomUUID().replaceAll('-', '') },
       processes: systemProcesses(process.argv.slice(2)),
+      temporaryRoot: tmpdir(),
       breathe,
       progress: this.progress?.update ?? (() => undefined),
     };

@@ -40,6 +40,8 @@ export interface Deps {
   clock: Clock;
   ids: Ids;
   processes: Processes;
+  /** The system's directory for temporary files: only for private copies of what cannot be read where it is. */
+  temporaryRoot: string;
   breathe: Breathe;
   progress: Progress;
 }

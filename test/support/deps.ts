@@ -23,6 +23,7 @@ export function testDeps({
       uid: process.geteuid?.(),
       startedAt: () => undefined,
     },
+    temporaryRoot: os.tmpdir(),
     breathe: () => undefined,
     progress: () => undefined,
     ...others,

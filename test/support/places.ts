@@ -1,3 +1,5 @@
+import os from 'node:os';
+
 import type { Deps } from '../../src/core/deps';
 import { nodeFileSystem } from '../../src/core/files/file-system';
 import type { LocationFlags } from '../../src/core/location/environment';
@@ -12,6 +14,7 @@ export const TEST_DEPS: Deps = {
   clock: { now: () => 1790000000.25, sleep: () => Promise.resolve() },
   ids: { uuidHex: () => `${String(uuids++).padStart(12, '0')}40008000000000000000` },
   processes: { self: { pid: 1, host: 'test', command: 'test' }, uid: 0, startedAt: () => undefined },
+  temporaryRoot: os.tmpdir(),
   breathe: () => undefined,
   progress: () => undefined,
 };

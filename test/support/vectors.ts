@@ -41,6 +41,9 @@ export interface Expectation {
   all_sessions: Recorded[];
   /** By session, what the agent database knows of its ancestry. */
   lineage: Record<string, Recorded | undefined>;
+  cli_sessions: Recorded[];
+  importable_rows: Recorded[];
+  cli_messages: Record<string, Recorded[]>;
   status: Record<string, Recorded>;
   usage: Record<string, Recorded>;
   retry: Record<string, { result: Recorded }>;

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 
 import type { ChangeTarget } from '../../src/core/changes/sessions';
@@ -24,6 +25,7 @@ export function coreDeps(overrides: Partial<Deps> = {}): Deps {
     },
     ids: { uuidHex: () => randomUUID().replaceAll('-', '') },
     processes: systemProcesses(['test']),
+    temporaryRoot: os.tmpdir(),
     breathe: () => undefined,
     progress: () => undefined,
     ...overrides,

@@ -23,6 +23,10 @@ export type FileSystem = Pick<
   | 'writeFileSync'
   | 'realpathSync'
   | 'linkSync'
+  | 'readlinkSync'
+  | 'copyFileSync'
+  | 'mkdtempSync'
+  | 'rmSync'
   | 'renameSync'
   | 'unlinkSync'
 >;

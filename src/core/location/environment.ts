@@ -26,6 +26,7 @@ export const ENVIRONMENT_VARIABLES = {
   NO_COLOR: 'any value: no colour',
   SHELL: 'set to `unknown` where it is missing, because oclif asks for it; not used',
   TERM: '`dumb`: no colour',
+  TMPDIR: 'where a private copy of a database is made that cannot be read where it is',
 } as const;
 
 export type VariableName = keyof typeof ENVIRONMENT_VARIABLES;

@@ -1,0 +1,83 @@
+import type BetterSqlite3 from 'better-sqlite3';
+
+import type { Deps } from '../deps';
+import type { HermesctlError } from '../errors';
+import { failedQuery, isSqliteError } from './unusable';
+import type { SqlRow, SqlValue } from './values';
+
+const IO_RETRIES = 3;
+const IO_RETRY_SECONDS = 0.05;
+
+/**
+ * An agent database that is open for reading. Each statement sees the state of
+ * one moment; nothing is held between two of them, so that whoever reads slowly
+ * (a pager) never keeps the agent from writing.
+ */
+export class AgentDatabase {
+  private readonly known = new Map<string, ReadonlySet<string>>();
+  private readonly prepared = new Map<string, BetterSqlite3.Statement>();
+
+  /**
+   * @param path the database as the caller named it, for messages.
+   */
+  constructor(
+    readonly path: string,
+    private readonly handle: BetterSqlite3.Database,
+    private readonly deps: Pick<Deps, 'clock'>,
+  ) {
+    handle.defaultSafeIntegers(true);
+  }
+
+  /**
+   * The rows of a query, in memory. An I/O error is tried again three times: it
+   * comes up while a writer starts or ends the write-ahead log.
+   *
+   * @throws HermesctlError `DATABASE_UNUSABLE`
+   */
+  async all(sql: string, ...params: SqlValue[]): Promise<SqlRow[]> {
+    return retryingIo(this.deps, () => this.statement(sql).all(...params) as SqlRow[]).catch((error: unknown) => {
+      throw this.failure(error);
+    });
+  }
+
+  /** The first row of a query; undefined where there is none. Throws as {@link all}. */
+  async first(sql: string, ...params: SqlValue[]): Promise<SqlRow | undefined> {
+    return (await this.all(sql, ...params))[0];
+  }
+
+  /**
+   * The columns that a table really has, whatever `schema_version` says; none
+   * where there is no such table. Throws as {@link all}.
+   */
+  async columns(table: 'sessions' | 'messages'): Promise<ReadonlySet<string>> {
+    let columns = this.known.get(table);
+    if (columns === undefined) {
+      const rows = await this.all(`PRAGMA table_info(${table})`);
+      columns = new Set(rows.map((row) => String(row['name'])));
+      this.known.set(table, columns);
+    }
+    return columns;
+  }
+
+  private statement(sql: string): BetterSqlite3.Statement {
+    let statement = this.prepared.get(sql);
+    if (statement === undefined) this.prepared.set(sql, (statement = this.handle.prepare(sql)));
+    return statement;
+  }
+
+  private failure(error: unknown): HermesctlError | Error {
+    return isSqliteError(error) ? failedQuery(this.path, error) : (error as Error);
+  }
+}
+
+/** Does `work`, again where SQLite says "disk I/O error": at most three times, 50 ms apart. Never again on a lock. */
+export async function retryingIo<T>(deps: Pick<Deps, 'clock'>, work: () => T): Promise<T> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return work();
+    } catch (error) {
+      if (tries >= IO_RETRIES || !isSqliteError(error) || !error.code.startsWith('SQLITE_IOERR')) throw error;
+    }
+    await deps.clock.sleep(IO_RETRY_SECONDS);
+  }
+}

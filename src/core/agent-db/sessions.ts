@@ -1,0 +1,116 @@
+import { continues } from './continuation';
+import type { AgentDatabase } from './database';
+import type { AgentSession, SessionFacts } from './projection';
+import { messageFacts, sessionColumns, storedSession } from './stored';
+import { unusable } from './unusable';
+import { plain, type SqlRow } from './values';
+
+/**
+ * How the last activity of every session is found: `index`, a seek each in an
+ * index by session and time; `pass`, one pass over all messages, for want of
+ * that index; `none`, the messages cannot be asked.
+ */
+export type ActivityPlan = 'index' | 'pass' | 'none';
+
+/**
+ * Every session that is not the WebUI's own, with its last activity. Messages
+ * are not counted: that would read all of them.
+ *
+ * @throws HermesctlError `DATABASE_UNUSABLE`, also where sessions record no source: then the WebUI's own cannot be told.
+ */
+export async function loadSessions(database: AgentDatabase): Promise<{ rows: SessionFacts[]; plan: ActivityPlan }> {
+  const columns = await sessionColumns(database);
+  if (!(await database.columns('sessions')).has('source'))
+    throw unusable(database.path, 'schema', "is of an old hermes-agent: it does not record a session's source");
+  const plan = await activityPlan(database);
+  const stored = (await database.all(await sessionsQuery(database, columns, plan))) as unknown as SessionFacts[];
+  const rows = stored.filter((row) => typeof row.id === 'string');
+  for (const row of rows) row.hasMessages = Boolean((row as unknown as SqlRow)['any_message']);
+  return { rows, plan };
+}
+
+async function activityPlan(database: AgentDatabase): Promise<ActivityPlan> {
+  const columns = await database.columns('messages');
+  if (!columns.has('session_id')) return 'none';
+  if (!columns.has('timestamp')) return 'index';
+  for (const index of await database.all('PRAGMA index_list(messages)')) {
+    if (index['partial']) continue;
+    const name = String(index['name']).replaceAll('"', '""');
+    const [first, second] = await database.all(`PRAGMA index_info("${name}")`);
+    if (first?.['name'] === 'session_id' && second?.['name'] === 'timestamp') return 'index';
+  }
+  return 'pass';
+}
+
+const OF_THE_AGENT = "s.source IS NOT NULL AND s.source != 'webui'";
+
+/** The statement of {@link loadSessions}. */
+export async function sessionsQuery(database: AgentDatabase, columns: string, plan: ActivityPlan): Promise<string> {
+  switch (plan) {
+    case 'index': {
+      const own = 'FROM messages m WHERE m.session_id = s.id';
+      const last = (await database.columns('messages')).has('timestamp') ? `(SELECT max(m.timestamp) ${own})` : 'NULL';
+      return `SELECT ${columns}, ${last} AS last_activity, EXISTS (SELECT 1 ${own}) AS any_message
+        FROM sessions s WHERE ${OF_THE_AGENT}`;
+    }
+    case 'pass':
+      return `SELECT ${columns}, latest.last_activity, latest.session_id IS NOT NULL AS any_message
+        FROM sessions s LEFT JOIN (
+          SELECT session_id, max(timestamp) AS last_activity FROM messages GROUP BY session_id
+        ) latest ON latest.session_id = s.id WHERE ${OF_THE_AGENT}`;
+    case 'none': {
+      const recorded = (await database.columns('sessions')).has('message_count')
+        ? 'coalesce(s.message_count, 0) > 0'
+        : '1';
+      return `SELECT ${columns}, NULL AS last_activity, ${recorded} AS any_message
+        FROM sessions s WHERE ${OF_THE_AGENT}`;
+    }
+  }
+}
+
+/**
+ * One conversation by the id of its last segment, as {@link loadSessions} and
+ * the projection would give it; also one of the WebUI's own, one without
+ * messages, and one that others continue (as it was then). Undefined where
+ * there is no such session. Throws as {@link AgentDatabase.all}.
+ */
+export async function readAgentSession(database: AgentDatabase, id: string): Promise<AgentSession | undefined> {
+  const stored = await storedSession(database, id);
+  if (stored === undefined) return undefined;
+  const facts = await messageFacts(database, id);
+  const tip = { ...stored, id, hasMessages: (facts?.count ?? 0) > 0, last_activity: facts?.lastActivity ?? null };
+  const path = await segmentsUpTo(database, tip);
+  const [head] = path;
+  return { head, tip, path: path.map((segment) => segment.id), parentRoot: await parentRoot(database, head) };
+}
+
+/** The segments of a conversation up to this one, oldest first. */
+async function segmentsUpTo(database: AgentDatabase, last: SessionFacts): Promise<SessionFacts[]> {
+  const path = [last];
+  for (;;) {
+    const [head] = path;
+    const parent = await parentOf(database, head);
+    if (!parent || path.some((segment) => segment.id === parent.id) || !continues(parent, head)) return path;
+    path.unshift(parent);
+  }
+}
+
+async function parentRoot(database: AgentDatabase, head: SessionFacts): Promise<string | undefined> {
+  const id = plain(head.parent_session_id);
+  if (id === null || id === '') return undefined;
+  const parent = await parentOf(database, head);
+  return parent ? (await segmentsUpTo(database, parent))[0].id : String(id);
+}
+
+/** The parent, where it counts: to a session of the agent, the WebUI's own are not there. */
+async function parentOf(database: AgentDatabase, child: SessionFacts): Promise<SessionFacts | undefined> {
+  const id = child.parent_session_id;
+  if (typeof id !== 'string' || id === '') return undefined;
+  const parent = await storedSession(database, id);
+  if (!parent || (isOfTheAgent(child) && !isOfTheAgent(parent))) return undefined;
+  return { ...parent, id, hasMessages: false, last_activity: null };
+}
+
+function isOfTheAgent({ source }: Pick<SessionFacts, 'source'>): boolean {
+  return source !== null && source !== 'webui';
+}
