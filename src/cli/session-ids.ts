@@ -13,7 +13,7 @@ import { waitABit } from './output/sink';
  *
  * @throws HermesctlError `USAGE`, `SESSION_NOT_FOUND`, `STORE_NOT_FOUND`.
  */
-function givenIds(args: readonly string[], nullSeparated: boolean): { id: string; exact: boolean }[] {
+export function givenIds(args: readonly string[], nullSeparated: boolean): { id: string; exact: boolean }[] {
   return args.flatMap((arg) =>
     arg === '-'
       ? readIdsFromInput(nullSeparated).map((id) => ({ id, exact: true }))

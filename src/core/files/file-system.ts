@@ -29,6 +29,11 @@ export type FileSystem = Pick<
   | 'rmSync'
   | 'renameSync'
   | 'unlinkSync'
+  | 'mkdirSync'
+  | 'rmdirSync'
+  | 'symlinkSync'
+  | 'fchmodSync'
+  | 'futimesSync'
 >;
 
 export const nodeFileSystem: FileSystem = nodeFs;
