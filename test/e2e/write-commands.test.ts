@@ -97,6 +97,17 @@ describe('undo, retry and restore', () => {
     expect(readSidecar(store, 'talk')).toMatchObject({ messages: [], message_count: 0, truncation_watermark: 0 });
   });
 
+  it('brings the index up to date though the user interrupts after the save', async () => {
+    const store = makeStore({ talk: turns('talk', 2) });
+    await run(store, ['reindex']);
+    const before = bytesOf(store, 'talk');
+    const breathe = () =>
+      bytesOf(store, 'talk').equals(before) ? undefined : Promise.reject(new Error('interrupted after the save'));
+    const undone = undoSession(changeTarget(store), 'talk', { turns: 1, force: false }, coreDeps({ breathe }));
+    expect((await undone).result.index).toEqual({ updated: true });
+    expect(readIndexRows(store)[0]).toMatchObject({ session_id: 'talk', message_count: 2 });
+  });
+
   it('cuts the preview at 40 characters, not at half of one', async () => {
     const content = '😀'.repeat(41);
     const store = makeStore({ talk: session('talk', { messages: [{ role: 'user', content }] }) });

@@ -1,5 +1,7 @@
 import * as path from 'node:path';
 
+import type WriteFileAtomic from 'write-file-atomic';
+
 import type { Deps } from '../deps';
 import { HermesctlError, ioError, isSystemError } from '../errors';
 import type { FileSystem } from './file-system';
@@ -14,6 +16,16 @@ export interface DurableTarget {
 /** Hands the new content over, piece by piece. */
 export type Payload = (write: (bytes: Uint8Array) => void) => void;
 
+/** Writes another file with the same promises, while the one it is for waits to be replaced. */
+export type WriteNow = (target: DurableTarget, payload: Payload) => FileStamp;
+
+/**
+ * What is done once the new version is whole and on the disk, and the old one
+ * still in its place: keeping the old one. It gives the stamp that the old
+ * version has by now.
+ */
+export type KeepOld = (writeNow: WriteNow) => FileStamp;
+
 const NEW_FILE_MODE = 0o600;
 const MODE_BITS = 0o7777;
 const OWNER_MAY_WRITE = 0o200;
@@ -27,6 +39,9 @@ const OWNER_MAY_WRITE = 0o200;
  * the disk. Mode and owner are kept; a new file gets 0600 and the owner of its
  * directory.
  *
+ * With `keepOld` the old version is kept only when nothing can fail any more but
+ * the renaming: a disk that is full costs no backup.
+ *
  * write-file-atomic does the naming, renaming and cleaning up, in its only
  * safe form (docs/adr/0003): without data, the payload written by us in its
  * hook. Between our comparison and its rename lies a window of a few system
@@ -36,9 +51,24 @@ const OWNER_MAY_WRITE = 0o200;
  * @throws HermesctlError `CHANGED_ON_DISK`, `REFUSED` (a link, an owner that cannot be kept), `IO_ERROR`; nothing is
  *   changed then, and no temporary file stays. An `IO_ERROR` after the rename has `saved: true` in its details.
  */
-export async function durableWrite(target: DurableTarget, payload: Payload, deps: Deps): Promise<FileStamp> {
-  const { fs } = deps;
+export async function durableWrite(
+  target: DurableTarget,
+  payload: Payload,
+  deps: Deps,
+  keepOld?: KeepOld,
+): Promise<FileStamp> {
   const { default: writeFileAtomic } = await import('write-file-atomic');
+  return writeNow(writeFileAtomic, target, payload, deps, keepOld);
+}
+
+function writeNow(
+  writeFileAtomic: typeof WriteFileAtomic,
+  target: DurableTarget,
+  payload: Payload,
+  deps: Deps,
+  keepOld?: KeepOld,
+): FileStamp {
+  const { fs } = deps;
   let isInPlace = false;
   try {
     const { mode, owner } = modeAndOwner(target, deps);
@@ -49,6 +79,9 @@ export async function durableWrite(target: DurableTarget, payload: Payload, deps
         if ((mode & OWNER_MAY_WRITE) === 0) fs.chmodSync(temporary, mode | OWNER_MAY_WRITE);
         writePayload(fs, temporary, payload, owner);
         assertUnchanged(fs, target);
+        if (!keepOld) return;
+        const expected = keepOld((other, content) => writeNow(writeFileAtomic, other, content, deps));
+        assertUnchanged(fs, { path: target.path, expected });
       },
     });
     isInPlace = true;

@@ -206,10 +206,12 @@ export async function patchIndexAfterSave(
   deps: Deps,
 ): Promise<IndexOutcome> {
   const hint = `hermesctl reindex ${ids.join(' ')}`;
+  // The session is saved by now: an interrupt that got in here would leave its row behind it.
+  const unbroken: Deps = { ...deps, breathe: () => undefined };
   for (let attempt = 1; ; attempt++) {
     try {
-      const plan = await planPatch(location, ids, defaults, deps);
-      await applyReindex(plan, deps);
+      const plan = await planPatch(location, ids, defaults, unbroken);
+      await applyReindex(plan, unbroken);
       const skipped = plan.damaged.find(({ code, session_id: id }) => code === 'IO_ERROR' && ids.includes(String(id)));
       if (!skipped) return { updated: true };
       return { updated: false, error: skipped.message, hint };

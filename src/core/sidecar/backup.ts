@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 
 import type { Deps } from '../deps';
 import { HermesctlError, isSystemError } from '../errors';
-import { assertUnchanged, durableWrite, syncDirectory } from '../files/durable-write';
+import { assertUnchanged, durableWrite, type Payload, syncDirectory, type WriteNow } from '../files/durable-write';
 import { type OpenFile, withFile } from '../files/open-file';
 import { type FileStamp, stampOf } from '../files/stamp';
 import { truthy } from '../json/python';
@@ -93,18 +93,18 @@ export function isMeantToBeSmaller(live: ScannedSidecar, backup: ScannedSidecar)
 }
 
 /**
- * Keeps the bytes of a session file as its `.json.bak`, on the disk, before the
- * file is replaced. Where the file system has hard links the backup is one: the
+ * Keeps the bytes of a session file as its `.json.bak`, on the disk, as the last
+ * thing before the file is replaced. Where the file system has hard links the backup is one: the
  * old version only gets a second name. Else it is copied.
  *
  * @returns the stamp that the live file has now: a new name changes its change time.
  * @throws HermesctlError `CHANGED_ON_DISK`, `IO_ERROR`
  */
-export async function keepBackup(file: OpenFile, deps: Deps): Promise<FileStamp> {
+export function keepBackup(file: OpenFile, writeNow: WriteNow, deps: Deps): FileStamp {
   const backup = backupPath(file.path);
   const aside = `${backup}.${parseInt(deps.ids.uuidHex().slice(0, 8), 16)}`;
   if (linkTo(aside, file, deps) === undefined) {
-    await copyTo(backup, file, deps);
+    writeNow({ path: backup, expected: versionAt(backup, deps) }, wholeOf(file));
     return file.stamp;
   }
   try {
@@ -126,7 +126,7 @@ export async function keepBackup(file: OpenFile, deps: Deps): Promise<FileStamp>
 export async function setAside(aside: string, file: OpenFile, deps: Deps): Promise<FileStamp> {
   const stamp = linkTo(aside, file, deps);
   try {
-    if (stamp === undefined) await copyTo(aside, file, deps);
+    if (stamp === undefined) await durableWrite({ path: aside, expected: versionAt(aside, deps) }, wholeOf(file), deps);
     else syncDirectory(deps.fs, dirname(aside));
   } catch (error) {
     removeQuietly(aside, deps);
@@ -177,14 +177,14 @@ export function moveOnto(aside: string, backup: string, deps: Deps): void {
   syncDirectory(deps.fs, dirname(backup));
 }
 
-/** Writes the bytes of an open file to another path. */
-async function copyTo(path: string, file: OpenFile, deps: Deps): Promise<void> {
-  const old = deps.fs.lstatSync(path, { bigint: true, throwIfNoEntry: false });
-  await durableWrite(
-    { path, expected: old ? stampOf(old) : 'absent' },
-    (write) => writeSpliced(file.source, Number(file.stamp.size), [], write),
-    deps,
-  );
+function versionAt(path: string, deps: Deps): FileStamp | 'absent' {
+  const stats = deps.fs.lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return stats ? stampOf(stats) : 'absent';
+}
+
+/** All bytes of an open file. */
+function wholeOf(file: OpenFile): Payload {
+  return (write) => writeSpliced(file.source, Number(file.stamp.size), [], write);
 }
 
 /** What cannot be removed now is left for gc-tmp; the failure that led here is the one to tell. */

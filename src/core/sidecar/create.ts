@@ -1,6 +1,6 @@
 import type { Deps } from '../deps';
 import { HermesctlError } from '../errors';
-import { assertNoLink, assertUnchanged, durableWrite } from '../files/durable-write';
+import { assertNoLink, assertUnchanged, durableWrite, type KeepOld } from '../files/durable-write';
 import { withFileAsync } from '../files/open-file';
 import { type FileStamp, stampOf } from '../files/stamp';
 import { RawJson } from '../json/raw';
@@ -87,15 +87,17 @@ function markReplaced(
  * @throws HermesctlError `CHANGED_ON_DISK`, `REFUSED`, `IO_ERROR`
  */
 export async function applyCreate(plan: CreatePlan, deps: Deps): Promise<void> {
-  let { expected } = plan;
-  if (expected !== 'absent') {
-    const kept = await withFileAsync(deps.fs, plan.path, (file) => {
-      // What was decided, the backup's fate too, was decided about the version looked at then.
-      assertUnchanged(deps.fs, { path: plan.path, expected: plan.expected });
-      return keepBackup(file, deps);
-    });
-    expected = kept ?? expected;
-  }
   const bytes = Buffer.from(plan.text, 'utf8');
-  await durableWrite({ path: plan.path, expected }, (write) => write(bytes), deps);
+  const save = (keepOld?: KeepOld): Promise<FileStamp> =>
+    durableWrite({ path: plan.path, expected: plan.expected }, (write) => write(bytes), deps, keepOld);
+  if (plan.expected === 'absent') {
+    await save();
+    return;
+  }
+  const saved = await withFileAsync(deps.fs, plan.path, (file) => {
+    // What was decided, the backup's fate too, was decided about the version looked at then.
+    assertUnchanged(deps.fs, plan);
+    return save((writeNow) => keepBackup(file, writeNow, deps));
+  });
+  if (!saved) assertUnchanged(deps.fs, plan);
 }

@@ -39,8 +39,7 @@ export function editMembers(file: OpenFile, sidecar: ScannedSidecar, changes: Re
 }
 
 /**
- * Makes the change: the backup first where one is due, then the new version,
- * by {@link durableWrite}. The store's lock must be held.
+ * Makes the change by {@link durableWrite}, keeping the backup where one is due. The store's lock must be held.
  *
  * @returns the stamp of the new version.
  * @throws HermesctlError `CHANGED_ON_DISK`, `REFUSED`, `IO_ERROR`; the session is then the version it was.
@@ -48,12 +47,12 @@ export function editMembers(file: OpenFile, sidecar: ScannedSidecar, changes: Re
 export async function applyEdit(edit: SidecarEdit, deps: Deps): Promise<FileStamp> {
   const written = await withFileAsync(deps.fs, edit.path, async (file) => {
     if (!sameStamp(file.stamp, edit.stamp)) assertUnchanged(deps.fs, { path: edit.path, expected: edit.stamp });
-    const expected = edit.backup ? await keepBackup(file, deps) : edit.stamp;
     const size = Number(file.stamp.size);
     return durableWrite(
-      { path: edit.path, expected },
+      { path: edit.path, expected: edit.stamp },
       (write) => writeSpliced(file.source, size, edit.splices, write),
       deps,
+      edit.backup ? (writeNow) => keepBackup(file, writeNow, deps) : undefined,
     );
   });
   if (written) return written;
