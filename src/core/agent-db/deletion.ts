@@ -194,8 +194,7 @@ export function assertIndexesWritable(database: BetterSqlite3.Database, path: st
     try {
       database.prepare(`SELECT 1 FROM ${quoted(String(name))} LIMIT 0`).all();
     } catch (error) {
-      if (isSqliteError(error) && /no such (tokenizer|module)/.test(error.message))
-        throw lacksExtension(path, error.message, error);
+      if (isSqliteError(error) && error.code === 'SQLITE_ERROR') throw lacksExtension(path, error.message, error);
       throw error;
     }
   }

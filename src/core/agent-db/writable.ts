@@ -114,7 +114,7 @@ function failedWrite(path: string, message: string, error: Error & { code: strin
       ...because,
     });
   }
-  if (/no such (tokenizer|module)/.test(message)) return lacksExtension(path, message, error);
+  if (/no such (tokenizer|module)|vtable constructor failed/.test(message)) return lacksExtension(path, message, error);
   if (code.startsWith('SQLITE_CONSTRAINT')) {
     return new HermesctlError(
       'DATABASE_UNUSABLE',

@@ -22,13 +22,14 @@ import { isStoreId } from '../session/id';
 import { assertStore } from '../sidecar/directory';
 import { assertMayChange } from '../sidecar/edit';
 import { scanSidecar, type ScannedSidecar, sidecarPath } from '../sidecar/read';
-import { addTombstone, assertTombstonesUsable } from '../sidecar/tombstones';
+import { addTombstone, assertTombstonesUsable, isTombstoned } from '../sidecar/tombstones';
 import { doomedInHome, doomedInStore } from './doomed-files';
 import type { ChangeTarget } from './sessions';
 import {
   beginEntry,
   type DoomedDirectory,
   type DoomedFile,
+  type DoomedKind,
   entriesOf,
   removeEntry,
   rowsFile,
@@ -100,6 +101,7 @@ export async function planDelete(
     ['begun', 'restoring'].includes(state),
   );
   const agent = options.agent ? await planAgent(location, id, sidecar, options, unfinished, deps) : undefined;
+  if (agent) addUnfinished(agent.part, unfinished, agent.void, deps);
   const store = options.store && isStoreId(id) ? planStore(location, id, warnings, deps) : null;
   const isAnything = isSomething(store) || (agent && (agent.part.sessions.length > 0 || agent.part.files.length > 0));
   if (!isAnything && unfinished.length === 0) throw nothingToDelete(location, id, options, deps);
@@ -114,6 +116,25 @@ export async function planDelete(
     warnings,
   };
 }
+
+/** Which delegates went with a session is known only to the entry, once their rows are gone: their files too must go. */
+function addUnfinished(
+  part: AgentPart,
+  unfinished: readonly TrashEntry[],
+  isVoid: readonly TrashEntry[],
+  deps: Deps,
+): void {
+  const known = new Set(part.files.map((file) => file.path));
+  for (const { manifest } of unfinished.filter((entry) => !isVoid.includes(entry) && entry.manifest.state === 'begun'))
+    for (const { path: file, kind, bytes } of manifest.files) {
+      if (!OF_AGENT.includes(kind) || known.has(file)) continue;
+      if (!deps.fs.lstatSync(file, { throwIfNoEntry: false })) continue;
+      known.add(file);
+      part.files.push({ path: file, kind, bytes });
+    }
+}
+
+const OF_AGENT: readonly DoomedKind[] = ['agent-transcript', 'request-dump'];
 
 function isSomething(store: StorePart | null): boolean {
   return store !== null && (store.files.length > 0 || store.directories.length > 0);
@@ -314,7 +335,7 @@ export function resultOf(plan: DeletePlan, trash: string | null = null): DeleteR
  */
 export async function applyDelete(plan: DeletePlan, location: Location, deps: Deps): Promise<Deleted> {
   for (const entry of plan.void) await setState(entry, 'void', deps);
-  const entry = plan.options.trash ? await openEntry(plan, location, deps) : undefined;
+  const entry = await openEntry(plan, location, deps);
   let rows = plan.agent?.rows;
   let isOpen = false;
   try {
@@ -333,7 +354,7 @@ export async function applyDelete(plan: DeletePlan, location: Location, deps: De
   } catch (error) {
     throw cutOff(plan, error);
   }
-  const result = resultOf(plan, entry?.dir ?? null);
+  const result = resultOf(plan, entry && plan.options.trash ? entry.dir : null);
   if (result.agent && rows) result.agent = { ...result.agent, rows };
   return { result, warnings, entry, plan };
 }
@@ -343,8 +364,9 @@ async function openEntry(plan: DeletePlan, location: Location, deps: Deps): Prom
   const directories = plan.store?.directories ?? [];
   if (files.length === 0 && directories.length === 0 && !plan.agent?.database) return undefined;
   const continues = plan.unfinished.filter((entry) => !plan.void.includes(entry)).map(({ name }) => name);
-  const database = plan.agent?.database ?? null;
-  return beginEntry(location.stateDir.value, { session_id: plan.id, database, files, directories, continues }, deps);
+  const doomed = { session_id: plan.id, database: plan.agent?.database ?? null, files, directories, continues };
+  const tombstone = plan.store !== null && !isTombstoned(location.sessionsDir.value, plan.id, deps);
+  return beginEntry(location.stateDir.value, { ...doomed, kept: plan.options.trash, tombstone }, deps);
 }
 
 /** An entry for a deletion that removed nothing. What cannot be cleared away is void to whoever looks at it next. */
@@ -379,7 +401,7 @@ async function deleteRows(
     async ({ database }) => {
       const doomed = findDoomed(database, path, plan.id);
       if (!force) assertNoLease(database, doomed.family, deps.clock.now());
-      if (entry) await exportRows(database, path, doomed, entry, deps);
+      if (entry?.manifest.kept) await exportRows(database, path, doomed, entry, deps);
       const rows = countDoomed(database, doomed);
       deleteDoomed(database, doomed);
       assertSidecarUnchanged(plan, location, deps);
@@ -418,7 +440,7 @@ function removeFiles(plan: DeletePlan, entry: TrashEntry | undefined, deps: Deps
   const files = [...(plan.store?.files ?? []), ...(plan.agent?.files ?? [])];
   const touched = new Set<string>();
   files.forEach((file, i) => {
-    if (entry) moveFile(file.path, trashedFile(entry, entry.manifest.files[i]), deps);
+    if (entry?.manifest.kept) moveFile(file.path, trashedFile(entry, entry.manifest.files[i]), deps);
     else deps.fs.unlinkSync(file.path);
     touched.add(path.dirname(file.path));
   });
@@ -427,7 +449,7 @@ function removeFiles(plan: DeletePlan, entry: TrashEntry | undefined, deps: Deps
     touched.delete(directory.path);
     touched.add(path.dirname(directory.path));
   }
-  if (entry) syncDirectory(deps.fs, path.dirname(trashedFile(entry, { name: '-' })));
+  if (entry?.manifest.kept) syncDirectory(deps.fs, path.dirname(trashedFile(entry, { name: '-' })));
   for (const dir of touched) if (deps.fs.statSync(dir, { throwIfNoEntry: false })) syncDirectory(deps.fs, dir);
 }
 
@@ -454,7 +476,7 @@ function cutOff(plan: DeletePlan, error: unknown): unknown {
 
 /**
  * Tells the index about deletions, and the trash that they are done. A failure
- * of the index does not undo them. The store's lock must be held.
+ * of the index does not undo them, but leaves them unfinished. The store's lock must be held.
  */
 export async function finishDeletes(
   target: ChangeTarget,
@@ -464,9 +486,19 @@ export async function finishDeletes(
   const { location, defaults } = target;
   const ids = deleted.filter(({ plan }) => plan.store).map(({ plan }) => plan.id);
   const index = ids.length > 0 ? await patchIndexAfterSave(location, ids, defaults, deps) : null;
-  for (const { entry, plan } of deleted) {
-    if (entry) await setState(entry, 'deleted', deps);
-    for (const earlier of plan.unfinished) if (!plan.void.includes(earlier)) await setState(earlier, 'deleted', deps);
+  // Where the index has not heard of it, running the command again tells it.
+  for (const { entry, plan } of index?.updated === false ? [] : deleted) {
+    for (const one of [entry, ...plan.unfinished]) if (one && !plan.void.includes(one)) await close(one, deps);
   }
   return index;
+}
+
+/** What is kept is marked as done; what only said what was to be done is no longer needed. */
+async function close(entry: TrashEntry, deps: Deps): Promise<void> {
+  try {
+    if (entry.manifest.kept) await setState(entry, 'deleted', deps);
+    else removeEntry(entry.dir, deps);
+  } catch (error) {
+    throw isSystemError(error) ? ioError(error, entry.dir) : error;
+  }
 }

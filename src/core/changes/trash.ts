@@ -45,6 +45,10 @@ export interface TrashManifest {
   state: TrashState;
   /** Epoch seconds. */
   deleted_at: number;
+  /** False for a deletion for good: then the entry only says what is still to be removed. */
+  kept: boolean;
+  /** Whether it was recorded as deleted only now: what it was before is what a restore brings back. */
+  tombstone: boolean;
   /** The database that the rows are from. */
   database: string | null;
   /** Each file that was to be moved, and its name in `files/`. One that is not there was not moved. */

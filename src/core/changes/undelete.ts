@@ -14,7 +14,7 @@ import { isStoreId } from '../session/id';
 import { assertStore } from '../sidecar/directory';
 import { assertMayChange } from '../sidecar/edit';
 import { scanSidecar, sidecarPath } from '../sidecar/read';
-import { assertTombstonesUsable, removeTombstonesAfterSave } from '../sidecar/tombstones';
+import { assertTombstonesUsable, removeTombstones } from '../sidecar/tombstones';
 import type { ChangeTarget, Changed } from './sessions';
 import { type DoomedFile, entriesOf, rowsFile, setState, trashedFile, type TrashEntry } from './trash';
 
@@ -72,7 +72,7 @@ const CAN_COME_BACK = ['begun', 'deleted', 'restoring'];
 
 function chainOf(location: Location, id: string, deps: Deps): TrashEntry[] {
   const all = entriesOf(location.stateDir.value, id, deps);
-  const [newest, ...older] = all.filter(({ manifest }) => CAN_COME_BACK.includes(manifest.state));
+  const [newest, ...older] = all.filter(({ manifest }) => manifest.kept && CAN_COME_BACK.includes(manifest.state));
   if (newest) return [newest, ...older.filter(({ name }) => newest.manifest.continues.includes(name))];
   throw new HermesctlError('SESSION_NOT_FOUND', `There is no deleted session ${id} in the trash.`, {
     hint: all.some(({ manifest }) => manifest.state === 'restored')
@@ -180,7 +180,6 @@ export async function applyUndelete(
   target: ChangeTarget,
   deps: Deps,
 ): Promise<Changed<UndeleteResult>> {
-  const { location, defaults } = target;
   const entries: TrashEntry[] = [];
   for (const entry of plan.entries) entries.push(await setState(entry, 'restoring', deps));
   const warnings = [...plan.warnings];
@@ -191,18 +190,41 @@ export async function applyUndelete(
   } catch (error) {
     throw isSystemError(error) ? ioError(error) : error;
   }
-  let index: IndexOutcome | null = null;
-  if (
-    isStoreId(plan.id) &&
-    deps.fs.lstatSync(sidecarPath(location.sessionsDir.value, plan.id), { throwIfNoEntry: false })
-  ) {
-    warnings.push(...(await removeTombstonesAfterSave(location.sessionsDir.value, plan.id, deps)));
-    index = await patchIndexAfterSave(location, [plan.id], defaults, deps);
-  }
+  const index = await tellStore(plan, entries, target, deps);
   // What was left out on purpose is still there to come back.
   if (!plan.options.storeOnly || withRowsOf(entries, deps).length === 0)
     for (const entry of entries) await setState(entry, 'restored', deps);
   return { result: { ...undeleteResult(plan), rows: restored?.rows ?? {}, index }, warnings };
+}
+
+/** A session that lives has no tombstone; what was without one has none again. */
+async function tellStore(
+  plan: UndeletePlan,
+  entries: readonly TrashEntry[],
+  { location, defaults }: ChangeTarget,
+  deps: Deps,
+): Promise<IndexOutcome | null> {
+  if (!isStoreId(plan.id)) return null;
+  const sidecar = sidecarPath(location.sessionsDir.value, plan.id);
+  const isLive = deps.fs.lstatSync(sidecar, { throwIfNoEntry: false }) !== undefined;
+  if (isLive || entries.some(({ manifest }) => manifest.tombstone)) await forgetDeletion(location, plan.id, deps);
+  return isLive ? patchIndexAfterSave(location, [plan.id], defaults, deps) : null;
+}
+
+/** Not only a warning here: what is still recorded as deleted is not restored, and the command can be run again. */
+async function forgetDeletion(location: Location, id: string, deps: Deps): Promise<void> {
+  try {
+    await removeTombstones(location.sessionsDir.value, id, deps);
+  } catch (error) {
+    const failure = isSystemError(error) ? ioError(error) : error;
+    if (!(failure instanceof HermesctlError)) throw error;
+    const { code, message, details } = failure;
+    throw new HermesctlError(code, `Session ${id} is back, but is still recorded as deleted: ${message}`, {
+      hint: 'Run the command again: it goes on where it was.',
+      details: { ...details, session_id: id, begun: true },
+      cause: error,
+    });
+  }
 }
 
 export function undeleteResult(plan: UndeletePlan): UndeleteResult {

@@ -92,6 +92,11 @@ export async function removeTombstones(sessionsDir: string, id: string, deps: De
   }
 }
 
+/** Whether a session is recorded as deleted. Throws as {@link readTombstones}. */
+export function isTombstoned(sessionsDir: string, id: string, deps: Deps): boolean {
+  return readTombstones(sessionsDir, TOMBSTONE_FILES[0], deps)?.ids.includes(id) ?? false;
+}
+
 /** The server too leaves no file that records nothing. */
 function removeFile({ path: file, stamp }: Tombstones, deps: Deps): void {
   assertUnchanged(deps.fs, { path: file, expected: stamp });
