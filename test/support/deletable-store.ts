@@ -147,7 +147,7 @@ export function contentOf(store: TestStore): Record<string, string> {
   const content: Record<string, string> = {};
   const walk = (dir: string): void => {
     for (const name of fs.readdirSync(dir).sort()) {
-      if (/^state\.db|^\.hermesctl/.test(name)) continue;
+      if (/^state\.db|^\.hermesctl|\.json\.\d{1,10}$/.test(name)) continue; // temporary files are gc-tmp's business
       const file = path.join(dir, name);
       const stats = fs.lstatSync(file);
       const key = path.relative(store.root, file);
