@@ -1,9 +1,9 @@
-import { readSync } from 'node:fs';
-
-import { HermesctlError, isSystemError } from '../core/errors';
 import type { Context } from './context';
-import { waitABit } from './output/sink';
+import { HermesctlError } from '../core/errors';
 import { visibleLine } from './output/visible';
+
+/** How often a person who thinks is looked after, for a Ctrl-C. */
+const LOOK_SECONDS = 0.1;
 
 /**
  * Refuses to go on where somebody would have to be asked and nobody can be.
@@ -19,24 +19,27 @@ export function assertCanAsk(context: Context, what: string): void {
   });
 }
 
-/** Asks a person on the terminal. Anything but `y` or `yes` means no. Never to be called while a lock is held. */
-export function confirm(context: Context, question: string): boolean {
-  context.terminal.stdout.flush();
-  context.terminal.stderr.write(`${visibleLine(question)} [y/N] `);
-  context.terminal.stderr.flush();
-  return /^y(es)?$/i.test(readLine().trim());
-}
-
-function readLine(): string {
-  const bytes: number[] = [];
-  const byte = Buffer.alloc(1);
-  for (;;) {
-    try {
-      if (readSync(0, byte, 0, 1, null) === 0 || byte[0] === 0x0a) return Buffer.from(bytes).toString('utf8');
-      bytes.push(byte[0]);
-    } catch (error) {
-      if (!isSystemError(error) || error.code !== 'EAGAIN') throw error;
-      waitABit();
-    }
+/**
+ * Asks a person on the terminal. Anything but `y` or `yes` means no, the end of
+ * the input too. Never to be called while a lock is held.
+ *
+ * @throws Interrupted on Ctrl-C.
+ */
+export async function confirm(context: Context, question: string): Promise<boolean> {
+  const { stdout, stderr } = context.terminal;
+  stdout.flush();
+  stderr.write(`${visibleLine(question)} [y/N] `);
+  stderr.flush();
+  const { createInterface } = await import('node:readline');
+  // Not as a terminal: the line is the terminal's own to edit, and Ctrl-C stays a signal.
+  const lines = createInterface({ input: process.stdin, terminal: false });
+  let answer: string | undefined;
+  lines.once('line', (line) => (answer = line));
+  lines.once('close', () => (answer ??= ''));
+  try {
+    while (answer === undefined) await context.deps.clock.sleep(LOOK_SECONDS);
+  } finally {
+    lines.close();
   }
+  return /^\s*y(es)?\s*$/i.test(answer);
 }

@@ -65,7 +65,7 @@ export async function confirmDelete(
     results.length === 1
       ? `session ${only.session_id}${only.title === null ? '' : ` (${only.title})`}`
       : `${results.length} sessions`;
-  return results.length > 0 && confirm(context, `Delete ${what}${options.trash ? '' : ', for good'}?`);
+  return results.length > 0 && (await confirm(context, `Delete ${what}${options.trash ? '' : ', for good'}?`));
 }
 
 /**

@@ -4,6 +4,7 @@ import { HermesctlError } from '../core/errors';
 import type { Read } from '../core/listing/details';
 import type { Context } from './context';
 import { errorEnvelope, type OutputValue } from './output/document';
+import type { SessionToRead } from './session-ids';
 
 /** The flag that goes with ids on standard input. */
 export const nullFlag = Flags.boolean({
@@ -28,22 +29,22 @@ export interface Gathered<T> {
  */
 export async function gather<T>(
   context: Context,
-  ids: readonly string[],
+  sessions: readonly SessionToRead[],
   one: boolean,
-  read: (id: string) => Read<T>,
+  read: (session: SessionToRead) => Read<T> | Promise<Read<T>>,
 ): Promise<Gathered<T>> {
   const values: T[] = [];
   const failures: Failure[] = [];
-  for (const [done, id] of ids.entries()) {
+  for (const [done, session] of sessions.entries()) {
     try {
-      const { value, warnings } = read(id);
+      const { value, warnings } = await read(session);
       context.warn(...warnings);
       values.push(value);
     } catch (error) {
       if (!(error instanceof HermesctlError) || one) throw error;
-      failures.push({ session_id: id, error });
+      failures.push({ session_id: session.id, error });
     }
-    context.deps.progress(done + 1, ids.length);
+    context.deps.progress(done + 1, sessions.length);
     const pause = context.deps.breathe();
     if (pause) await pause;
   }

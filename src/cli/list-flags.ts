@@ -86,7 +86,12 @@ export async function listFilter(context: Context, flags: ListFilterValues): Pro
   };
 }
 
-async function timeFlag(context: Context, name: string, text: string | undefined): Promise<number | undefined> {
+/**
+ * The time that a flag gives, in epoch seconds.
+ *
+ * @throws HermesctlError `USAGE` for a text that is none.
+ */
+export async function timeFlag(context: Context, name: string, text: string | undefined): Promise<number | undefined> {
   if (text === undefined) return undefined;
   const time = await parseTime(text, context.deps.clock.now());
   if (time !== undefined) return time;

@@ -14,6 +14,8 @@ export const TIME_FIELDS: ReadonlySet<string> = new Set([
   'pending_started_at',
   'worktree_created_at',
   'share_created_at',
+  'started_at',
+  'ended_at',
 ]);
 
 /** Of a cost in US dollars, for people. */

@@ -1,11 +1,18 @@
 import { readSync } from 'node:fs';
 
 import { HermesctlError, isSystemError } from '../core/errors';
+import { resolveAgentId } from '../core/listing/agent-session';
 import { resolveSessionId } from '../core/listing/resolve-id';
 import { sessionIds } from '../core/sidecar/directory';
 import { assertStoreId } from '../core/session/id';
 import type { Context } from './context';
 import { waitABit } from './output/sink';
+
+/** A session that a reading command works on: one with a file in the store, or one that only the agent's database has. */
+export interface SessionToRead {
+  id: string;
+  in: 'store' | 'agent';
+}
 
 /**
  * The session ids that a command line names. `-` stands for the ids on standard
@@ -104,6 +111,54 @@ function resolveOrKeep(context: Context, id: string, exact: boolean): string {
 }
 
 /**
+ * The sessions that a reading command works on, as {@link idsToRead} finds
+ * them; what the store does not have is looked for in the agent's database.
+ *
+ * @throws HermesctlError as {@link idsToRead}; for a single id `DATABASE_UNUSABLE` where nobody can tell.
+ */
+export async function sessionsToRead(
+  context: Context,
+  args: readonly string[],
+  flags: { all?: boolean; null?: boolean },
+): Promise<SessionToRead[]> {
+  if (wantsAll(args, flags) || args.length === 0)
+    return idsToRead(context, args, flags).map((id) => ({ id, in: 'store' }));
+  const given = givenIds(args, flags.null ?? false);
+  const sessions: SessionToRead[] = [];
+  for (const { id, exact } of given) sessions.push(await sessionToRead(context, id, exact, given.length === 1));
+  return sessions;
+}
+
+/** One that is nowhere is the command's failure where it is the only one; else reading it will say so. */
+async function sessionToRead(context: Context, given: string, exact: boolean, only: boolean): Promise<SessionToRead> {
+  const { deps, location } = context;
+  try {
+    return { id: resolveSessionId(deps.fs, location, given, !exact), in: 'store' };
+  } catch (error) {
+    if (!(error instanceof HermesctlError) || error.details['candidates'] !== undefined) throw error;
+    if (!['SESSION_NOT_FOUND', 'STORE_NOT_FOUND', 'USAGE'].includes(error.code)) throw error;
+    const found = await agentIdOrFailure(context, given, exact);
+    if (typeof found === 'string') return { id: found, in: 'agent' };
+    if (found !== undefined && only) throw found;
+    if (only || error.code !== 'SESSION_NOT_FOUND') throw error;
+    return { id: given, in: found === undefined ? 'store' : 'agent' };
+  }
+}
+
+async function agentIdOrFailure(
+  context: Context,
+  given: string,
+  exact: boolean,
+): Promise<string | HermesctlError | undefined> {
+  try {
+    return await resolveAgentId(context.location, context.deps, given, !exact);
+  } catch (error) {
+    if (error instanceof HermesctlError && error.code === 'DATABASE_UNUSABLE') return error;
+    throw error;
+  }
+}
+
+/**
  * The ids that a command takes as they are, without looking for them.
  *
  * @throws HermesctlError `USAGE` for what cannot be an id.
@@ -112,4 +167,9 @@ export function exactIds(args: readonly string[], nullSeparated: boolean): strin
   const ids = givenIds(args, nullSeparated).map(({ id }) => id);
   ids.forEach(assertStoreId);
   return ids;
+}
+
+/** The ids of agent sessions that a command line names, as they are: any text can be one. */
+export function agentIds(args: readonly string[], nullSeparated: boolean): string[] {
+  return givenIds(args, nullSeparated).map(({ id }) => id);
 }

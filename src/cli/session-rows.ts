@@ -1,11 +1,16 @@
 import { HermesctlError } from '../core/errors';
+import { AGENT_ROW_KEYS } from '../core/agent-db/row';
 import type { RawJson } from '../core/json/raw';
+import type { AgentPart } from '../core/listing/agent-rows';
 import { ROW_KEYS, type SessionRow } from '../core/session/row';
 import type { Context } from './context';
 import type { OutputValue } from './output/document';
 import { showTable } from './result-fields';
 
 export const DEFAULT_COLUMNS = ['session_id', 'title', 'message_count', 'last_message_at', 'model', 'profile'];
+
+/** With those of the agent's database, where a session is from is worth a column. */
+export const AGENT_COLUMNS = ['session_id', 'title', 'message_count', 'last_message_at', 'source_tag', 'model'];
 
 /** The columns that give way on a narrow terminal, the rightmost first. */
 const FLEXIBLE = ['title', 'workspace', 'model'];
@@ -26,6 +31,7 @@ export async function showRows(
   rows: readonly SessionRow[],
   total: number,
   flags: RowFaceFlags,
+  defaultColumns: readonly string[] = DEFAULT_COLUMNS,
 ): Promise<void> {
   const columns = chosenColumns(flags.columns, rows);
   const entriesOf = (row: SessionRow): Iterable<[string, OutputValue]> =>
@@ -46,7 +52,7 @@ export async function showRows(
         for (const row of rows) context.terminal.stdout.write(`${row.id}${flags.null ? '\0' : '\n'}`);
         return;
       }
-      await showTable(context, columns ?? DEFAULT_COLUMNS, rows.map(asRecord), FLEXIBLE, !flags['no-header']);
+      await showTable(context, columns ?? defaultColumns, rows.map(asRecord), FLEXIBLE, !flags['no-header']);
       if (rows.length === 0) context.note(total === 0 ? 'No sessions.' : `No sessions there: ${total} in all.`);
       else if (context.isTerminal && rows.length < total) {
         context.note(`Showing ${rows.length} of ${total.toLocaleString('en-US')}.`);
@@ -66,7 +72,11 @@ function chosenColumns(text: string | undefined, rows: readonly SessionRow[]): s
     .split(',')
     .map((key) => key.trim())
     .filter((key) => key !== '');
-  const known = new Set<string>([...ROW_KEYS, ...rows.flatMap((row) => [...row.entries()].map(([key]) => key))]);
+  const known = new Set<string>([
+    ...ROW_KEYS,
+    ...AGENT_ROW_KEYS,
+    ...rows.flatMap((row) => [...row.entries()].map(([key]) => key)),
+  ]);
   const unknown = columns.filter((key) => !known.has(key));
   if (unknown.length === 0 && columns.length > 0) return columns;
   throw new HermesctlError(
@@ -75,3 +85,14 @@ function chosenColumns(text: string | undefined, rows: readonly SessionRow[]): s
     { hint: `Columns: ${[...known].join(', ')}.`, details: { columns: [...known] } },
   );
 }
+
+/** Says how the agent's databases were asked. */
+export function noteAgentParts(context: Context, parts: readonly AgentPart[]): void {
+  for (const { path, plan } of parts) context.note(`${path}: ${PLANS[plan]}.`);
+}
+
+const PLANS: Record<AgentPart['plan'], string> = {
+  index: 'the last message of each session was looked up in the index of messages by session and time',
+  pass: 'it has no index of messages by session and time, so all messages were passed over once; any hermes command that writes adds it',
+  none: 'it has no messages that could be asked; counts are those that it records',
+};

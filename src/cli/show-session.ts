@@ -6,7 +6,7 @@ import { readableMessage } from '../core/session/parts';
 import type { SessionRow } from '../core/session/row';
 import { DEFAULT_TITLE } from '../core/session/text';
 import { type MessageSelection, messagesOf, type StoredMessage } from '../core/sidecar/messages';
-import { scanOpenSidecar, type ScannedSidecar, sidecarPath } from '../core/sidecar/read';
+import { scanOpenSidecar, sidecarPath } from '../core/sidecar/read';
 import type { Context } from './context';
 import { visibleLine } from './output/visible';
 import { showRecord } from './result-fields';
@@ -25,6 +25,11 @@ const HEADER_KEYS = [
   'last_message_at',
   'message_count',
   'parent_session_id',
+  '_lineage_root_id',
+  '_compression_segment_count',
+  'ended_at',
+  'end_reason',
+  'stored_in',
   'pending_user_message',
   'active_stream_id',
   'pinned',
@@ -39,6 +44,11 @@ const HEADER_KEYS = [
 export async function showMetadata(context: Context, id: string): Promise<void> {
   const { value: row, warnings } = readMetadataRow(context.location, context.defaults, context.deps, id);
   context.warn(...warnings);
+  await showRow(context, row);
+}
+
+/** Shows all of a row. */
+export async function showRow(context: Context, row: SessionRow): Promise<void> {
   await context.show({
     json: (document) => document.member('session', Object.fromEntries(row.entries())),
     human: () => showRecord(context, Object.fromEntries(row.entries())),
@@ -75,19 +85,19 @@ export async function showSession(
     const sidecar = scanOpenSidecar(file, id);
     context.warn(...sidecar.warnings);
     const messages = breathing(context, messagesOf(file, sidecar, selection));
-    await showTranscript(context, sidecar, messages, options);
+    await showTranscript(context, fromSidecar(sidecar, context.defaults).row, messages, options);
     return true;
   });
   if (!shown) throw sessionNotFound(id, context.location);
 }
 
-async function showTranscript(
+/** Shows a row as the header, and the messages as they come. */
+export async function showTranscript(
   context: Context,
-  sidecar: ScannedSidecar,
+  row: SessionRow,
   messages: AsyncIterable<StoredMessage>,
   options: { tools: boolean; markdown: boolean },
 ): Promise<void> {
-  const { row } = fromSidecar(sidecar, context.defaults);
   await context.show({
     json: async (document) => {
       document.member('session', Object.fromEntries(row.entries()));

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { Config } from '@oclif/core';
 import { describe, expect, it } from 'vitest';
 
+import { addAgentSessions } from '../support/agent-sessions';
 import { cliJson, ROOT } from '../support/cli';
 import { makeStore, session, type TestStore, treeHash } from '../support/store';
 import { inParallel, sidecarFile } from '../support/writing';
@@ -19,6 +20,12 @@ interface Case {
 
 const smallerBackup = (store: TestStore): void =>
   fs.writeFileSync(`${sidecarFile(store, 'talk')}.bak`, JSON.stringify(session('talk', { title: 'Before' })));
+
+const agentSessions = (store: TestStore): void =>
+  void addAgentSessions(store, [
+    { session: { id: 'fresh' }, messages: ['Hello', 'Hi.', 'More?'] },
+    { session: { id: 'empty' }, messages: [] },
+  ]);
 
 /** For every command that has --dry-run, ways to run it that change something. */
 const CASES: Record<string, Case[]> = {
@@ -84,6 +91,17 @@ const CASES: Record<string, Case[]> = {
       stdin: '{"session_id":"made","messages":[{"role":"user"}]}',
       prepare: (store) =>
         fs.writeFileSync(path.join(store.sessionsDir, '_deleted_webui_sessions.json'), '{"version":1,"ids":["made"]}'),
+    },
+  ],
+  'sessions:import-cli': [
+    { args: ['talk', 'fresh'], prepare: agentSessions },
+    { args: ['--all'], prepare: agentSessions },
+    {
+      args: ['--all', '--ensure-project'],
+      prepare: (store) => {
+        const id = 'cron_job1_20260425_000000';
+        addAgentSessions(store, [{ session: { id, source: 'cron' }, messages: ['Report'] }]);
+      },
     },
   ],
   'sessions:pin': [{ args: ['talk'] }, { args: ['-'], stdin: 'talk\ndone\n' }],

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { type Command, Config } from '@oclif/core';
 import { describe, expect, it } from 'vitest';
 
+import { agentDatabaseOf, executed, PLAIN_SCHEMA } from '../support/agent-db';
 import { cli, type CliResult, ROOT } from '../support/cli';
 import { makeStore, session, type TestStore, treeHash } from '../support/store';
 import { cliOnTerminal, cliWithSilentInput, hasProgram, inGroups } from '../support/spawn';
@@ -67,6 +68,14 @@ function smallStore(): TestStore {
     cccc00000003: session('cccc00000003', { archived: true }),
   });
   fs.copyFileSync(path.join(store.sessionsDir, `${ID}.json`), path.join(store.sessionsDir, `${ID}.json.bak`));
+  executed(
+    agentDatabaseOf(store),
+    `${PLAIN_SCHEMA}
+      INSERT INTO sessions (id, source, title, started_at) VALUES
+        ('${ID}', 'webui', 'a\x1b[31mb', 1777000000.5), ('20260425_000001_abcdef', 'cli', 'c\x1b[31md', 1777000000.5);
+      INSERT INTO messages (session_id, role, content, timestamp) VALUES
+        ('20260425_000001_abcdef', 'user', 'Hello', 1777000001.5);`,
+  );
   return store;
 }
 

@@ -186,6 +186,35 @@ describe('a deletion is refused', () => {
     });
   });
 
+  it('where nobody can tell who has it open, while the gateway of the home is alive', async () => {
+    const store = deletableStore();
+    const missing = (file: unknown): never => {
+      throw Object.assign(new Error('ENOENT'), { code: 'ENOENT', syscall: 'scandir', path: file });
+    };
+    const deps = testDeps({
+      fs: {
+        readdirSync: ((dir: string, ...rest: unknown[]) =>
+          dir.startsWith('/proc')
+            ? missing(dir)
+            : (fs.readdirSync as (...args: unknown[]) => string[])(dir, ...rest)) as typeof fs.readdirSync,
+      },
+      processes: {
+        self: { pid: 1, host: 'h', command: 'c' },
+        uid: 1,
+        startedAt: (pid) => (pid === 4242 ? 5 : undefined),
+      },
+    });
+    const plan = (): Promise<unknown> =>
+      planDelete(changeTarget(store).location, DOOMED, { store: true, agent: true, force: false, trash: true }, deps);
+    fs.writeFileSync(path.join(store.hermesHome, 'gateway.pid'), '{"pid": 4242}\n');
+    await expect(plan()).rejects.toMatchObject({
+      code: 'SERVER_RUNNING',
+      message: expect.stringContaining('4242') as string,
+    });
+    fs.writeFileSync(path.join(store.hermesHome, 'gateway.pid'), '4343\n');
+    await expect(plan()).resolves.toMatchObject({ id: DOOMED });
+  });
+
   it.each([
     ['a turn of its conversation', `INSERT INTO session_turn_leases VALUES ('${DOOMED}', 'pid=7', 1, 9e9)`],
     [
@@ -352,6 +381,12 @@ describe('what is deleted', () => {
     );
     expect(no.stdout).toContain(`Delete session ${OTHER} (Session ${OTHER})? [y/N]`);
     expect(no.stdout).toContain('Nothing was deleted.');
+    expect(contentOf(store)).toHaveProperty(`webui/sessions/${OTHER}.json`);
+    const interrupted = await shell(
+      `(sleep 1; printf '\\003') | script -qec "$HERMESCTL sessions delete ${OTHER}" /dev/null; echo "exit $?"`,
+      store.env,
+    );
+    expect(interrupted.stdout).toMatch(/exit 130\s*$/);
     expect(contentOf(store)).toHaveProperty(`webui/sessions/${OTHER}.json`);
     const yes = await shell(
       `printf 'y\\n' | script -qec "$HERMESCTL sessions delete ${OTHER.slice(0, 6)}" /dev/null`,

@@ -21,7 +21,7 @@ import { inBatches } from '../support/vectors';
  * bytes, modes and times that it had before.
  */
 
-/** Every reading command, in every face; `ID` is a session that can be read, `BAD` one that cannot. */
+/** Every reading command, in every face; `ID` is a session that can be read, `BAD` one that cannot, `AGENT` one of the agent's. */
 const READS: string[][] = [
   ['sessions', 'list'],
   ['sessions', 'list', '--all', '--json'],
@@ -42,6 +42,15 @@ const READS: string[][] = [
   ['usage', 'ID'],
   ['usage', '--json'],
   ['usage', '--all', '-p', 'work'],
+  ['sessions', 'list', '--agent'],
+  ['sessions', 'list', '--agent', '--all', '--json', '--all-profiles', '--sort', 'messages'],
+  ['sessions', 'list', '--agent', '--ndjson', '--source', 'cli', '--limit', '3'],
+  ['show', 'AGENT'],
+  ['show', 'AGENT', '--json'],
+  ['show', 'AGENT', '--metadata'],
+  ['status', 'AGENT', 'ID', '--json'],
+  ['usage', 'AGENT'],
+  ['sessions', 'lineage', 'AGENT', '--json'],
   ['paths', '--json'],
   ['paths', '-p', 'never-made'],
   ['version'],
@@ -82,12 +91,25 @@ function sessionToRead(store: TestStore): { good: string; bad: string } {
   return { good: good!, bad: ids.includes('trunc0001') ? 'trunc0001' : 'nosuch0001' };
 }
 
+/** A session with messages that only the agent's database has; undefined where there is no database. */
+function agentSessionToRead(store: TestStore): string | undefined {
+  const file = path.join(store.hermesHome, 'state.db');
+  if (!fs.existsSync(file)) return undefined;
+  const copy = path.join(temporaryDirectory(), 'state.db');
+  for (const end of ['', '-wal']) fs.copyFileSync(`${file}${end}`, `${copy}${end}`);
+  const db = new Database(copy);
+  const rows = db.prepare("SELECT DISTINCT session_id FROM messages WHERE session_id LIKE '2026%'").pluck().all();
+  db.close();
+  return (rows as string[]).find((id) => !fs.existsSync(path.join(store.sessionsDir, `${id}.json`)));
+}
+
 /** Runs every command after the other, and checks the tree after each. */
 async function readEverything(store: TestStore, name: string): Promise<void> {
   const { good, bad } = sessionToRead(store);
+  const agent = agentSessionToRead(store);
   const before = treeHash(store.root);
-  for (const template of READS) {
-    const args = template.map((word) => (word === 'ID' ? good : word === 'BAD' ? bad : word));
+  for (const template of READS.filter((words) => agent !== undefined || !words.includes('AGENT'))) {
+    const args = template.map((word) => ({ ID: good, BAD: bad, AGENT: agent })[word] ?? word);
     const { code, stdout } = await cli(args, { env: store.env });
     const what = `${name}: ${args.join(' ')}`;
     // A command that did nothing would leave the tree alone as well.

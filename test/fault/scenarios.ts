@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 
+import { addAgentSessions } from '../support/agent-sessions';
 import { runInProcess } from '../support/in-process';
 import { makeStore, session, type TestStore, writeSidecar } from '../support/store';
 
@@ -60,11 +61,7 @@ export const SCENARIOS: Scenario[] = [
     args: ['sessions', 'create', '--id', NEW, '--title', 'Fresh', '--user', 'Hello', '--assistant', 'Hi.'],
     id: NEW,
     once: true,
-    prepare: (store) =>
-      fs.writeFileSync(
-        path.join(store.sessionsDir, '_deleted_webui_sessions.json'),
-        JSON.stringify({ version: 1, ids: ['gone000001', NEW] }, null, 2),
-      ),
+    prepare: rememberDeletion,
   },
   {
     name: 'create --replace',
@@ -106,6 +103,8 @@ export const SCENARIOS: Scenario[] = [
       fs.writeFileSync(path.join(store.sessionsDir, `${TARGET}.json`), '{"session_id": "target0001", "messa');
     },
   },
+  { name: 'import-cli', args: ['import-cli', NEW], id: NEW, killed: true, prepare: rememberDeletion },
+  { name: 'import-cli of one that is there', args: ['import-cli', TARGET], id: TARGET, killed: true },
   { name: 'reindex', killed: true, args: ['reindex'], staleIndex: true, prepare: makeIndexStale },
   { name: 'reindex with ids', args: ['reindex', TARGET, OTHER], staleIndex: true, prepare: makeIndexStale },
   {
@@ -124,6 +123,13 @@ export const SCENARIOS: Scenario[] = [
     },
   },
 ];
+
+function rememberDeletion(store: TestStore): void {
+  fs.writeFileSync(
+    path.join(store.sessionsDir, '_deleted_webui_sessions.json'),
+    JSON.stringify({ version: 1, ids: ['gone000001', NEW] }, null, 2),
+  );
+}
 
 async function makeIndexStale(store: TestStore): Promise<void> {
   writeSidecar(store, 'ghost00001', session('ghost00001'));
@@ -144,7 +150,14 @@ export interface Prepared {
 }
 
 export function baseStore(): TestStore {
-  return makeStore({ [TARGET]: targetText(3), [OTHER]: session(OTHER) });
+  const store = makeStore({ [TARGET]: targetText(3), [OTHER]: session(OTHER) });
+  const { messages } = JSON.parse(targetText(3)) as { messages: { role: string; content: string }[] };
+  const goneOn = [...messages.map(({ role, content }) => ({ role, content })), { role: 'user', content: 'And now?' }];
+  addAgentSessions(store, [
+    { session: { id: NEW }, messages: ['Hello', 'Hi.'] },
+    { session: { id: TARGET }, messages: goneOn },
+  ]);
+  return store;
 }
 
 export async function prepareScenario(scenario: Scenario, store = baseStore()): Promise<Prepared> {

@@ -2,8 +2,9 @@ import { Flags } from '@oclif/core';
 
 import { BaseCommand } from '../../cli/base-command';
 import { listFilter, listFilterFlags } from '../../cli/list-flags';
-import { DEFAULT_COLUMNS, showRows } from '../../cli/session-rows';
+import { AGENT_COLUMNS, DEFAULT_COLUMNS, noteAgentParts, showRows } from '../../cli/session-rows';
 import type { ErrorCode } from '../../core/errors';
+import { agentPlaces } from '../../core/listing/agent-rows';
 import { listSessions } from '../../core/listing/list';
 import { SORT_KEYS, type SortKey } from '../../core/listing/query';
 
@@ -12,13 +13,17 @@ const TERMINAL_LIMIT = 50;
 export default class SessionsList extends BaseCommand {
   static override summary = 'List sessions.';
   static override description =
-    'Lists the sessions of the store, pinned ones first, then by last activity. Archived, cron, webhook and kanban sessions and empty Untitled ones are hidden unless asked for. Rows come from the index where it is good and from the session files where it is not; nothing is written, and a damaged file is a warning.';
+    'Lists the sessions of the store, pinned ones first, then by last activity. Archived, cron, webhook and kanban sessions and empty Untitled ones are hidden unless asked for. Rows come from the index where it is good and from the session files where it is not; nothing is written, and a damaged file is a warning.\n\nWith --agent come the conversations that only the agent’s database has: a chain of sessions that continue one another is one row, by the id of the last, and one that the store has a file of is the store’s row. Of the sessions of a terminal those are left out that ended without a title and with fewer than two turns, unless --all is given.';
 
   static override aliases = ['sessions:ls'];
   static override exitCodes: ErrorCode[] = ['STORE_NOT_FOUND', 'STORE_DAMAGED'];
 
   static override flags = {
     ...listFilterFlags,
+    agent: Flags.boolean({
+      char: 'a',
+      summary: "Sessions of the agent's database too; with --all-profiles of every profile's.",
+    }),
     limit: Flags.integer({
       char: 'L',
       min: 0,
@@ -49,6 +54,10 @@ export default class SessionsList extends BaseCommand {
       command: '<%= config.bin %> sessions list --since 7d --json',
     },
     {
+      description: 'What was talked about in the terminal this month, in no file of the store',
+      command: '<%= config.bin %> sessions list --agent --source cli --since 30d',
+    },
+    {
       description: 'Ids for a loop',
       command: '<%= config.bin %> sessions list --only-archived --ids -0 | xargs -0 -n1 <%= config.bin %> status',
     },
@@ -67,9 +76,16 @@ export default class SessionsList extends BaseCommand {
       reverse: flags.reverse,
       limit: flags.limit ?? (context.isTerminal && context.face === 'human' && !flags.ids ? TERMINAL_LIMIT : 0),
       offset: flags.offset,
+      agent: flags.agent ? agentPlaces(context.location, flags['all-profiles'], context.deps) : undefined,
     };
-    const { rows, total, warnings } = await listSessions(context.location, query, context.defaults, context.deps);
+    const { rows, total, agent, warnings } = await listSessions(
+      context.location,
+      query,
+      context.defaults,
+      context.deps,
+    );
     context.warn(...warnings);
-    await showRows(context, rows, total, flags);
+    if (flags.verbose) noteAgentParts(context, agent);
+    await showRows(context, rows, total, flags, flags.agent ? AGENT_COLUMNS : DEFAULT_COLUMNS);
   }
 }

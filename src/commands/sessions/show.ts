@@ -2,16 +2,22 @@ import { Args, Flags } from '@oclif/core';
 
 import { BaseCommand } from '../../cli/base-command';
 import type { ErrorCode } from '../../core/errors';
-import { idsToRead } from '../../cli/session-ids';
+import { sessionsToRead } from '../../cli/session-ids';
+import { showAgentSession } from '../../cli/show-agent-session';
 import { showMetadata, showRaw, showSession } from '../../cli/show-session';
 
 export default class SessionsShow extends BaseCommand {
   static override summary = 'Show a session: header and transcript.';
   static override description =
-    'Reads one session from its file. The transcript streams, so a file of any size will do. Tool calls and results are folded to a line unless --tools is given.';
+    'Reads one session from its file. The transcript streams, so a file of any size will do. A session that only the agent’s database has is read there: with the sessions that it continues before it, and without messages that were compacted or undone. Tool calls and results are folded to a line unless --tools is given.';
 
   static override aliases = ['show'];
-  static override exitCodes: ErrorCode[] = ['SESSION_NOT_FOUND', 'SESSION_DAMAGED', 'STORE_NOT_FOUND'];
+  static override exitCodes: ErrorCode[] = [
+    'SESSION_NOT_FOUND',
+    'SESSION_DAMAGED',
+    'STORE_NOT_FOUND',
+    'DATABASE_UNUSABLE',
+  ];
 
   static override args = {
     id: Args.string({
@@ -48,8 +54,9 @@ export default class SessionsShow extends BaseCommand {
   async run(): Promise<void> {
     const { args, flags } = await this.parse(SessionsShow);
     const context = this.context(flags);
-    const [id] = idsToRead(context, [args.id], {});
-    if (flags.raw) await showRaw(context, id);
+    const [{ id, in: where }] = await sessionsToRead(context, [args.id], {});
+    if (where === 'agent') await showAgentSession(context, id, { last: flags.messages, role: flags.role }, flags);
+    else if (flags.raw) await showRaw(context, id);
     else if (flags.metadata) await showMetadata(context, id);
     else await showSession(context, id, { last: flags.messages, role: flags.role }, flags);
   }

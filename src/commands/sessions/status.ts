@@ -3,18 +3,25 @@ import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../cli/base-command';
 import { failureOf, failuresForOutput, gather, nullFlag } from '../../cli/each-session';
 import { showRecord } from '../../cli/result-fields';
-import { idsToRead, namesOne } from '../../cli/session-ids';
+import { namesOne, sessionsToRead } from '../../cli/session-ids';
+import { readAgentStatus } from '../../core/listing/agent-session';
 import { readStatus } from '../../core/listing/details';
 import type { ErrorCode } from '../../core/errors';
 
 export default class SessionsStatus extends BaseCommand {
   static override summary = 'Show a snapshot of sessions: model, profile, workspace, messages, tokens, cost.';
   static override description =
-    'Reads the session files. Whether a stream is alive only a running server knows: agent_running says that the file records one.';
+    'Reads the session files; one that only the agent’s database has is read there. Whether a stream is alive only a running server knows: agent_running says that the file records one.';
 
   static override aliases = ['status'];
   static override strict = false;
-  static override exitCodes: ErrorCode[] = ['PARTIAL', 'SESSION_NOT_FOUND', 'SESSION_DAMAGED', 'STORE_NOT_FOUND'];
+  static override exitCodes: ErrorCode[] = [
+    'PARTIAL',
+    'SESSION_NOT_FOUND',
+    'SESSION_DAMAGED',
+    'STORE_NOT_FOUND',
+    'DATABASE_UNUSABLE',
+  ];
 
   static override args = {
     id: Args.string({
@@ -37,9 +44,13 @@ export default class SessionsStatus extends BaseCommand {
     const { flags, argv } = await this.parse(SessionsStatus);
     const context = this.context(flags);
     const { location, defaults, deps } = context;
-    const ids = idsToRead(context, argv as string[], flags);
+    const ids = await sessionsToRead(context, argv as string[], flags);
     const one = namesOne(argv as string[]);
-    const { values, failures } = await gather(context, ids, one, (id) => readStatus(location, defaults, deps, id));
+    const { values, failures } = await gather(context, ids, one, (session) =>
+      session.in === 'agent'
+        ? readAgentStatus(location, deps, session.id)
+        : readStatus(location, defaults, deps, session.id),
+    );
     await context.show({
       json: async (document) => {
         if (one) document.member('status', values[0]);

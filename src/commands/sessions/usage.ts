@@ -4,8 +4,9 @@ import { BaseCommand } from '../../cli/base-command';
 import type { Context } from '../../cli/context';
 import { failureOf, failuresForOutput, gather, nullFlag } from '../../cli/each-session';
 import { showRecord, showTable } from '../../cli/result-fields';
-import { idsToRead, namesOne, wantsAll } from '../../cli/session-ids';
+import { namesOne, sessionsToRead, wantsAll } from '../../cli/session-ids';
 import type { ErrorCode } from '../../core/errors';
+import { readAgentUsage } from '../../core/listing/agent-session';
 import { readUsage } from '../../core/listing/details';
 import { loadRows } from '../../core/listing/rows';
 import { matches, NO_FILTER } from '../../core/listing/query';
@@ -16,11 +17,17 @@ const COLUMNS = ['session_id', 'input_tokens', 'output_tokens', 'total_tokens', 
 export default class SessionsUsage extends BaseCommand {
   static override summary = 'Show tokens and cost of sessions, with totals.';
   static override description =
-    'With ids, reads those files. Without ids (or with --all) it sums every readable session, from the index where it is good; -p narrows it to a profile. Costs are in US dollars, as the agent estimated them.';
+    'With ids, reads those files, or the agent’s database for a session that only it has. Without ids (or with --all) it sums every readable session, from the index where it is good; -p narrows it to a profile. Costs are in US dollars, as the agent estimated them.';
 
   static override aliases = ['usage'];
   static override strict = false;
-  static override exitCodes: ErrorCode[] = ['PARTIAL', 'SESSION_NOT_FOUND', 'SESSION_DAMAGED', 'STORE_NOT_FOUND'];
+  static override exitCodes: ErrorCode[] = [
+    'PARTIAL',
+    'SESSION_NOT_FOUND',
+    'SESSION_DAMAGED',
+    'STORE_NOT_FOUND',
+    'DATABASE_UNUSABLE',
+  ];
 
   static override args = {
     id: Args.string({
@@ -48,9 +55,11 @@ export default class SessionsUsage extends BaseCommand {
       await this.showMany(context, await usageOfAll(context));
       return;
     }
-    const ids = idsToRead(context, named, flags);
-    const { values, failures } = await gather(context, ids, namesOne(named), (id) =>
-      readUsage(location, defaults, deps, id),
+    const ids = await sessionsToRead(context, named, flags);
+    const { values, failures } = await gather(context, ids, namesOne(named), (session) =>
+      session.in === 'agent'
+        ? readAgentUsage(location, deps, session.id)
+        : readUsage(location, defaults, deps, session.id),
     );
     if (namesOne(named)) {
       await context.show({

@@ -10,6 +10,9 @@ export interface Link {
   end_reason: SqlValue;
 }
 
+/** Whether the second session is the next segment of the first one's conversation. */
+export type ContinuationRule = (parent: Link, child: Link) => boolean;
+
 /** How a conversation goes on in a session of its own. */
 const CONTINUED = new Set<unknown>(['compression', 'cli_close']);
 

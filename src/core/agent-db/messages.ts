@@ -50,7 +50,7 @@ export interface AgentTranscript {
    *
    * @throws HermesctlError `CHANGED_ON_DISK` where one of them was removed meanwhile, `DATABASE_UNUSABLE`.
    */
-  messages(from?: number): AsyncGenerator<RawJson>;
+  messages: (from?: number) => AsyncGenerator<RawJson>;
 }
 
 /**

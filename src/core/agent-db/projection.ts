@@ -1,5 +1,5 @@
 import { toFloat } from '../json/python';
-import { continues } from './continuation';
+import { type ContinuationRule, continues } from './continuation';
 import type { StoredSession } from './stored';
 import { plain, type SqlValue } from './values';
 
@@ -42,9 +42,11 @@ export function activityOf({ head, tip }: Pick<AgentSession, 'head' | 'tip'>): n
  * (May): of several continuations of one session the one that began last is
  * followed; a conversation none of whose segments has messages is left out.
  * The most recently active comes first.
+ *
+ * @param continued which session goes on with which: May's rule unless another is given.
  */
-export function project(rows: readonly SessionFacts[]): AgentSession[] {
-  const chains = new Chains(rows);
+export function project(rows: readonly SessionFacts[], continued: ContinuationRule = continues): AgentSession[] {
+  const chains = new Chains(rows, continued);
   const sessions: AgentSession[] = [];
   for (const row of rows) {
     if (!chains.isHead(row)) continue;
@@ -62,7 +64,10 @@ class Chains {
   private readonly next = new Map<string, SessionFacts[]>();
   private readonly roots = new Map<string, string>();
 
-  constructor(rows: readonly SessionFacts[]) {
+  constructor(
+    rows: readonly SessionFacts[],
+    private readonly rule: ContinuationRule,
+  ) {
     this.byId = new Map(rows.map((row) => [row.id, row]));
     for (const row of rows) {
       const parent = this.continued(row);
@@ -102,7 +107,7 @@ class Chains {
   /** The session that this one continues. */
   private continued(row: SessionFacts): SessionFacts | undefined {
     const parent = typeof row.parent_session_id === 'string' ? this.byId.get(row.parent_session_id) : undefined;
-    return parent && continues(parent, row) ? parent : undefined;
+    return parent && this.rule(parent, row) ? parent : undefined;
   }
 
   /** The first segment of a session's conversation; of a circle the member with the least id. */

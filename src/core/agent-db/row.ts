@@ -9,6 +9,26 @@ import { plain, sqlJson, type SqlValue } from './values';
 /** The value of {@link agentRow}'s `stored_in`: the session is in the agent's database and in no file of the store. */
 export const IN_AGENT_DATABASE = 'agent';
 
+/** Keys that only rows of the agent's database, and rows completed from it, have. */
+export const AGENT_ROW_KEYS = [
+  'parent_title',
+  'parent_source',
+  'relationship_type',
+  '_parent_lineage_root_id',
+  '_lineage_root_id',
+  '_lineage_tip_id',
+  '_compression_segment_count',
+  'ended_at',
+  'end_reason',
+  'user_id',
+  'chat_id',
+  'chat_type',
+  'thread_id',
+  'session_key',
+  'platform',
+  'stored_in',
+] as const;
+
 /**
  * The row of an agent session in a list: the keys of May's `get_cli_sessions`
  * (reference: webui-store §5.4) in its order, then what else the database knows
@@ -63,6 +83,7 @@ export function agentRow(session: AgentSession, counted: number | undefined, aro
       thread_id: sqlJson(head.thread_id),
       session_key: sqlJson(head.session_key),
       platform: sqlJson(head.platform),
+      is_streaming: FALSE,
       stored_in: RawJson.of(IN_AGENT_DATABASE),
     }),
   );

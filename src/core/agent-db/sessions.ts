@@ -1,7 +1,8 @@
-import { continues } from './continuation';
+import { toFloat } from '../json/python';
+import { type ContinuationRule, continues } from './continuation';
 import type { AgentDatabase } from './database';
 import type { AgentSession, SessionFacts } from './projection';
-import { messageFacts, sessionColumns, storedSession } from './stored';
+import { messageFacts, sessionColumns, storedSession, type StoredSession } from './stored';
 import { unusable } from './unusable';
 import { plain, type SqlRow } from './values';
 
@@ -74,32 +75,71 @@ export async function sessionsQuery(database: AgentDatabase, columns: string, pl
  * messages, and one that others continue (as it was then). Undefined where
  * there is no such session. Throws as {@link AgentDatabase.all}.
  */
-export async function readAgentSession(database: AgentDatabase, id: string): Promise<AgentSession | undefined> {
+export async function readAgentSession(
+  database: AgentDatabase,
+  id: string,
+  continued: ContinuationRule = continues,
+): Promise<AgentSession | undefined> {
   const stored = await storedSession(database, id);
   if (stored === undefined) return undefined;
   const facts = await messageFacts(database, id);
   const tip = { ...stored, id, hasMessages: (facts?.count ?? 0) > 0, last_activity: facts?.lastActivity ?? null };
-  const path = await segmentsUpTo(database, tip);
+  const path = await segmentsUpTo(database, tip, continued);
   const [head] = path;
-  return { head, tip, path: path.map((segment) => segment.id), parentRoot: await parentRoot(database, head) };
+  const segments = [...path, ...(await emptySegmentsAfter(database, tip, continued))];
+  return {
+    head,
+    tip,
+    path: segments.map(({ id: segment }) => String(segment)),
+    parentRoot: await parentRoot(database, head, continued),
+  };
+}
+
+/** Segments that were begun after this one and have no messages yet: they belong to it. None where a later one has. */
+async function emptySegmentsAfter(
+  database: AgentDatabase,
+  tip: SessionFacts,
+  continued: ContinuationRule,
+): Promise<StoredSession[]> {
+  const columns = await sessionColumns(database);
+  if (!(await database.columns('sessions')).has('parent_session_id')) return [];
+  const sql = `SELECT ${columns} FROM sessions s WHERE s.parent_session_id = ?`;
+  const segments: StoredSession[] = [];
+  for (let current: StoredSession = tip; ; current = segments[segments.length - 1]) {
+    const began = (row: StoredSession): number => toFloat(plain(row.started_at)) ?? 0;
+    const [next] = ((await database.all(sql, current.id)) as StoredSession[])
+      .filter((row) => isOfTheAgent(row) && continued(current, row))
+      .sort((a, b) => began(b) - began(a));
+    if (next === undefined || next.id === tip.id || segments.some(({ id }) => id === next.id)) return segments;
+    if (((await messageFacts(database, next.id))?.count ?? 1) > 0) return [];
+    segments.push(next);
+  }
 }
 
 /** The segments of a conversation up to this one, oldest first. */
-async function segmentsUpTo(database: AgentDatabase, last: SessionFacts): Promise<SessionFacts[]> {
+async function segmentsUpTo(
+  database: AgentDatabase,
+  last: SessionFacts,
+  continued: ContinuationRule,
+): Promise<SessionFacts[]> {
   const path = [last];
   for (;;) {
     const [head] = path;
     const parent = await parentOf(database, head);
-    if (!parent || path.some((segment) => segment.id === parent.id) || !continues(parent, head)) return path;
+    if (!parent || path.some((segment) => segment.id === parent.id) || !continued(parent, head)) return path;
     path.unshift(parent);
   }
 }
 
-async function parentRoot(database: AgentDatabase, head: SessionFacts): Promise<string | undefined> {
+async function parentRoot(
+  database: AgentDatabase,
+  head: SessionFacts,
+  continued: ContinuationRule,
+): Promise<string | undefined> {
   const id = plain(head.parent_session_id);
   if (id === null || id === '') return undefined;
   const parent = await parentOf(database, head);
-  return parent ? (await segmentsUpTo(database, parent))[0].id : String(id);
+  return parent ? (await segmentsUpTo(database, parent, continued))[0].id : String(id);
 }
 
 /** The parent, where it counts: to a session of the agent, the WebUI's own are not there. */

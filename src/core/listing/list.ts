@@ -3,8 +3,9 @@ import type { Warning } from '../errors';
 import type { Location } from '../location/location';
 import { readProjects } from '../projects/read';
 import type { RowDefaults, SessionRow } from '../session/row';
-import { type ListFilter, matches, sortRows, type SortKey } from './query';
-import { loadRows } from './rows';
+import { type ListedRow, type ListFilter, matches, sortRows, type SortKey } from './query';
+import { type AgentPart, withAgentParts } from './agent-rows';
+import { loadRows, type StoreRows } from './rows';
 
 /** A whole list query. */
 export interface ListQuery {
@@ -14,6 +15,8 @@ export interface ListQuery {
   /** At most so many rows; 0: all. */
   limit: number;
   offset: number;
+  /** The places whose agent databases to ask too; undefined: none. */
+  agent?: readonly Location[] | undefined;
 }
 
 export interface ListResult {
@@ -21,11 +24,15 @@ export interface ListResult {
   /** Rows that match, before paging. */
   total: number;
   source: 'index' | 'files';
+  /** How each agent database was asked. */
+  agent: AgentPart[];
   warnings: Warning[];
 }
 
 /**
- * The sessions of a store that match, sorted and paged. Writes nothing.
+ * The sessions of a store that match, sorted and paged; where it is asked for,
+ * with those of the agent's databases. Writes nothing. A database that cannot
+ * be used is a warning.
  *
  * @throws HermesctlError `STORE_NOT_FOUND`, `IO_ERROR`.
  */
@@ -35,12 +42,32 @@ export async function listSessions(
   defaults: RowDefaults,
   deps: Deps,
 ): Promise<ListResult> {
-  const { rows, source, warnings } = await loadRows(location, defaults, deps);
-  const matching = rows.filter((listed) => matches(listed, query.filter));
-  sortRows(matching, query.sort, query.reverse);
-  const end = query.limit === 0 ? undefined : query.offset + query.limit;
-  const page = matching.slice(query.offset, end);
-  return { rows: page.map(({ row }) => row), total: matching.length, source, warnings };
+  const store = await loadRows(location, defaults, deps);
+  const matching = store.rows.filter((listed) => matches(listed, query.filter));
+  if (query.agent === undefined) return result(store, pageOf(matching, query), matching.length);
+  return withAgentParts(query.agent, deps, async (parts) => {
+    let rows = [...matching, ...(await parts.rows(query.filter, new Set(store.ids)))];
+    // A count is only asked for what is shown, unless it is what the order hangs on.
+    if (query.sort === 'messages') rows = await parts.complete(rows);
+    const page = await parts.complete(pageOf(rows, query));
+    return { ...result(store, page, rows.length, parts.warnings), agent: parts.plans };
+  });
+}
+
+/** Sorts in place. */
+function pageOf(rows: ListedRow[], { sort, reverse, limit, offset }: ListQuery): ListedRow[] {
+  sortRows(rows, sort, reverse);
+  return rows.slice(offset, limit === 0 ? undefined : offset + limit);
+}
+
+function result(store: StoreRows, page: ListedRow[], total: number, warnings: Warning[] = []): ListResult {
+  return {
+    rows: page.map(({ row }) => row),
+    total,
+    source: store.source,
+    agent: [],
+    warnings: [...store.warnings, ...warnings],
+  };
 }
 
 /**

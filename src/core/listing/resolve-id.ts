@@ -5,7 +5,8 @@ import { assertStoreId } from '../session/id';
 import { assertStore, sessionIds } from '../sidecar/directory';
 import { sidecarPath } from '../sidecar/read';
 
-const MIN_PREFIX = 4;
+/** The beginning of an id that stands for the id has so many characters at least. */
+export const MIN_PREFIX = 4;
 const MAX_CANDIDATES = 20;
 
 /**
@@ -30,7 +31,8 @@ function hasFile(fs: FileSystem, location: Location, id: string): boolean {
   return fs.lstatSync(sidecarPath(location.sessionsDir.value, id), { throwIfNoEntry: false }) !== undefined;
 }
 
-function ambiguous(given: string, candidates: string[]): HermesctlError {
+/** Several sessions begin so: the failure names them. */
+export function ambiguous(given: string, candidates: string[]): HermesctlError {
   const shown = candidates.slice(0, MAX_CANDIDATES);
   const more = candidates.length - shown.length;
   return new HermesctlError(

@@ -12,6 +12,8 @@ import type { ListedRow } from './query';
 /** All rows of a store, unfiltered and unsorted. */
 export interface StoreRows {
   rows: ListedRow[];
+  /** Ids of all session files, readable or not. */
+  ids: string[];
   /** Where the rows came from: the index, or the session files where it could not be used. */
   source: 'index' | 'files';
   warnings: Warning[];
@@ -69,7 +71,8 @@ export async function loadRows(location: Location, defaults: RowDefaults, deps: 
     const pause = deps.breathe();
     if (pause) await pause;
   }
-  return { rows: [...found.values()].map(showable), source: index.state === 'good' ? 'index' : 'files', warnings };
+  const rows = [...found.values()].map(showable);
+  return { rows, ids, source: index.state === 'good' ? 'index' : 'files', warnings };
 }
 
 function fromIndex(row: SessionRow): ListedRow {

@@ -71,6 +71,31 @@ export function profileHomeFor(location: Location, profile: string): string {
     : path.join(location.baseHome.value, 'profiles', profile);
 }
 
+/** Where things are for another profile of the same home: the store is the same, database and workspace are not. */
+export function locationOfProfile(location: Location, profile: string): Location {
+  const profileHome = { value: profileHomeFor(location, profile), source: location.baseHome.source };
+  return {
+    ...location,
+    profile: { value: profile, source: location.baseHome.source },
+    profileHome,
+    agentDatabase: derived(profileHome, 'state.db'),
+  };
+}
+
+/** The default profile and those that have a home under `profiles/`, in the order of their names. */
+export function profileNames(location: Location, fs: FileSystem): string[] {
+  const dir = path.join(location.baseHome.value, 'profiles');
+  let names: string[];
+  try {
+    names = fs.readdirSync(dir);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    names = []; // no other profiles, or none that may be seen
+  }
+  const others = names.filter((name) => PROFILE_NAME.test(name) && isDirectory(fs, path.join(dir, name))).sort();
+  return [DEFAULT_PROFILE, ...others.filter((name) => name !== DEFAULT_PROFILE)];
+}
+
 /** `~` and `~/…` at the beginning of a path, as Python's `expanduser` does for the own user. */
 export function expandUser(text: string, userHome: string): string {
   return text === '~' || text.startsWith('~/') ? userHome + text.slice(1) : text;

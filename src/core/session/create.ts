@@ -156,11 +156,25 @@ function wrong(path: string, what: string): HermesctlError {
   return new HermesctlError('USAGE', `${path === '' ? 'The input' : path} ${what}.`, { details: { path } });
 }
 
+/** The file of a new session but for its messages: what comes before them and what after. */
+export interface SessionFrame {
+  /** Up to and with `"messages": `. */
+  head: string;
+  tail: string;
+}
+
 /**
  * The file of a new session: all fields in the writer's order, defaults where
  * nothing is told (seed 001's `new_session`), unknown fields at the end.
  */
 export function newSessionText(given: NewMembers, defaults: CreateDefaults): string {
+  const messages = given.get('messages') ?? '[]';
+  const { head, tail } = newSessionFrame(given, defaults, (new RawJson(messages).value() as unknown[]).length);
+  return head + formatJson(messages, 1) + tail;
+}
+
+/** {@link newSessionText} around messages that are too many to be one text. */
+export function newSessionFrame(given: NewMembers, defaults: CreateDefaults, messageCount: number): SessionFrame {
   const members: NewMembers = new Map(WRITER_FIELDS);
   const now = floatText(defaults.now);
   members.set('session_id', JSON.stringify(defaults.id));
@@ -172,8 +186,17 @@ export function newSessionText(given: NewMembers, defaults: CreateDefaults): str
   for (const [key, text] of given) members.set(key, text);
   if (!given.has('created_workspace')) members.set('created_workspace', members.get('workspace')!);
   if (!given.has('updated_at') && given.has('created_at')) members.set('updated_at', given.get('created_at')!);
-  members.set('message_count', String((new RawJson(members.get('messages')!).value() as unknown[]).length));
+  members.set('message_count', String(messageCount));
   const extra = [...members.keys()].filter((key) => !WRITER_ORDER.includes(key));
-  const body = [...WRITER_ORDER, ...extra].map((key) => `${JSON.stringify(key)}:${members.get(key)!}`).join(',');
-  return formatJson(`{${body}}`);
+  const keys = [...WRITER_ORDER, ...extra];
+  const line = (key: string): string => `\n  ${JSON.stringify(key)}: `;
+  const lines = (some: string[]): string[] => some.map((key) => line(key) + formatJson(members.get(key)!, 1));
+  const at = keys.indexOf('messages');
+  return {
+    head: `{${[...lines(keys.slice(0, at)), line('messages')].join(',')}`,
+    tail: `${keys
+      .slice(at + 1)
+      .map((key) => `,${lines([key])[0]}`)
+      .join('')}\n}`,
+  };
 }
