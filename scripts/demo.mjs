@@ -42,6 +42,15 @@ const STEPS = [
     4,
   ],
   ['', 'hermesctl reindex'],
+  ['Memories: which completed turns has nobody committed?', 'hermesctl memory scan'],
+  ['', 'hermesctl memory status --dirty'],
+  [
+    'Commit them, here with a program of one’s own (in life: OpenViking, from cron)',
+    'hermesctl memory-drain --command test -- -n demo',
+  ],
+  ['And once more: nothing is left, nothing is committed twice', 'hermesctl memory-drain'],
+  ['Is anything wrong with the store?', 'hermesctl doctor', 4],
+  ['What can be mended without you?', 'hermesctl doctor --repair --dry-run --check index-missing-row'],
   ['Nothing was left behind', 'hermesctl gc-tmp --older-than 0'],
 ];
 

@@ -2,8 +2,9 @@ import { Flags } from '@oclif/core';
 
 import { BaseCommand } from '../cli/base-command';
 import { showGcTmp } from '../cli/gc-tmp-result';
-import { mutate, mutationFlags } from '../cli/mutation';
+import { mutate, plainMutationFlags } from '../cli/mutation';
 import { durationFlag } from '../cli/output/time';
+import type { ChangeTarget } from '../core/changes/sessions';
 import type { ErrorCode } from '../core/errors';
 import { applyGcTmp, planGcTmp } from '../core/files/temporary';
 
@@ -16,7 +17,7 @@ export default class GcTmp extends BaseCommand {
   static override exitCodes: ErrorCode[] = ['PARTIAL', 'STORE_NOT_FOUND', 'LOCKED'];
 
   static override flags = {
-    ...mutationFlags,
+    ...plainMutationFlags,
     'older-than': Flags.string({
       default: '1h',
       helpValue: 'AGE',
@@ -33,12 +34,13 @@ export default class GcTmp extends BaseCommand {
     const { flags } = await this.parse(GcTmp);
     const context = this.context(flags);
     const olderThan = await durationFlag('--older-than', flags['older-than']);
-    await mutate(context, flags, async ({ location, dryRun }) => {
+    const work = async ({ location, dryRun }: ChangeTarget): Promise<void> => {
       const plan = planGcTmp(location.sessionsDir.value, olderThan, context.deps);
       const outcomes = dryRun
         ? plan.files.map((file) => ({ ...file, removed: false }))
         : await applyGcTmp(plan, context.deps);
       await showGcTmp(context, outcomes, dryRun);
-    });
+    };
+    await mutate(context, flags, work, { besideServer: true });
   }
 }

@@ -21,6 +21,7 @@ export default class SessionsRestore extends BaseCommand {
     'LOCKED',
     'READ_ONLY_SESSION',
     'REFUSED',
+    'SERVER_RUNNING',
   ];
 
   static override args = {

@@ -25,9 +25,11 @@ export type FileSystem = Pick<
   | 'linkSync'
   | 'readlinkSync'
   | 'copyFileSync'
+  | 'mkdirSync'
   | 'mkdtempSync'
   | 'rmSync'
   | 'renameSync'
+  | 'utimesSync'
   | 'unlinkSync'
 >;
 
