@@ -328,13 +328,16 @@ describe('command', () => {
     expect(drained.remaining[0].failure).toMatchObject({ reason: 'command_failed', stopsOwner: true });
   });
 
-  it('is ended at the deadline, with what it has started', async () => {
+  it.each([
+    ['ignores', "trap '' TERM"],
+    ['obeys', 'true'],
+  ])('is ended at the deadline, with what it has started, where it %s the signal', async (_, manners) => {
     const bench = await openBench();
     await bench.mark(ID, null);
     const alive = path.join(bench.store.root, 'alive');
     const command = program(
       bench,
-      `trap '' TERM; (trap '' TERM; while :; do date >'${alive}'; sleep 0.1; done) & wait; sleep 60`,
+      `${manners}; (trap '' TERM; while :; do date >'${alive}'; sleep 0.1; done) & wait; sleep 60`,
     );
     const drained = await bench.drain({ deadlineSeconds: 1 }, { command });
     expect(drained.remaining).toMatchObject([{ failure: { reason: 'deadline', code: 'OUTCOME_UNKNOWN' } }]);
