@@ -187,6 +187,8 @@ describe('memory status and discard', () => {
     expect((await cli(['memory', 'status', 'nosuch01'], { env: store.env })).code).toBe(5);
     expect((await cli(['memory', 'discard', ID], { env: store.env })).stdout).toBe(`${ID}\tnot known\n`);
     expect((await cli(['memory-drain'], { env: store.env })).code).toBe(0);
+    expect((await cli(['memory-drain', '--session', ID], { env: store.env })).code).toBe(0);
+    expect((await cli(['memory-drain', '--session', 'nosuch01'], { env: store.env })).code).toBe(5);
     expect((await cli(['memory', 'mark', 'nosuch01', '-n'], { env: store.env })).code).toBe(5);
     expect(treeHash(store.root)).toBe(before);
   });

@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
 import { claimState, newClaim } from '../../../src/core/memory/claim';
-import { drain, type DrainSources } from '../../../src/core/memory/drain';
+import { type DrainSources } from '../../../src/core/memory/due';
+import { drain } from '../../../src/core/memory/drain';
 import { begin, isDirty, mark, NEW_LIFECYCLE, settle } from '../../../src/core/memory/lifecycle';
 import { failed, type MemoryProvider } from '../../../src/core/memory/providers/provider';
 import { spellOwner } from '../../../src/core/memory/owner';
