@@ -43,7 +43,11 @@ const STEPS = [
   ],
   ['', 'hermesctl reindex'],
   ['Is anything wrong with the store?', 'hermesctl doctor', 4],
-  ['What can be mended without you?', 'hermesctl doctor --repair --dry-run --check index-missing-row'],
+  [
+    'Without its index; what needs nobody’s judgement is mended, and every file is kept first',
+    'rm "$HERMES_WEBUI_STATE_DIR"/sessions/_index.json; hermesctl doctor --repair',
+    4,
+  ],
   ['Nothing was left behind', 'hermesctl gc-tmp --older-than 0'],
 ];
 
