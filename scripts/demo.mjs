@@ -42,6 +42,13 @@ const STEPS = [
     4,
   ],
   ['', 'hermesctl reindex'],
+  ['Memories: which completed turns has nobody committed?', 'hermesctl memory scan'],
+  ['', 'hermesctl memory status --dirty'],
+  [
+    'Commit them, here with a program of one’s own (in life: OpenViking, from cron)',
+    'hermesctl memory-drain --command test -- -n demo',
+  ],
+  ['And once more: nothing is left, nothing is committed twice', 'hermesctl memory-drain'],
   ['Is anything wrong with the store?', 'hermesctl doctor', 4],
   [
     'Without its index; what needs nobody’s judgement is mended, and every file is kept first',

@@ -1,11 +1,12 @@
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 
 import { Config } from '@oclif/core';
 import { describe, expect, it } from 'vitest';
 
+import { bareEnvironment, BIN, cliJson, ROOT } from '../support/cli';
 import { addAgentSessions } from '../support/agent-sessions';
-import { cliJson, ROOT } from '../support/cli';
 import { makeStore, session, type TestStore, treeHash } from '../support/store';
 import { inParallel, sidecarFile } from '../support/writing';
 
@@ -17,6 +18,17 @@ interface Case {
   /** What plan and result have in common, where that is not all but the index. */
   common?: (json: Record<string, unknown>) => unknown;
 }
+
+/** A ledger with a turn of `talk` that is not committed, and one of `done` that is. */
+const markedTurns = (store: TestStore): void => {
+  for (const args of [
+    ['memory', 'mark', 'done', '--owner', 'none'],
+    ['memory-drain', '--command', 'true'],
+    ['memory', 'mark', 'talk', '--owner', 'none'],
+  ]) {
+    spawnSync(process.execPath, [BIN, ...args], { env: bareEnvironment(store.env) });
+  }
+};
 
 const smallerBackup = (store: TestStore): void =>
   fs.writeFileSync(`${sidecarFile(store, 'talk')}.bak`, JSON.stringify(session('talk', { title: 'Before' })));
@@ -63,6 +75,19 @@ const CASES: Record<string, Case[]> = {
         })),
     },
   ],
+  'memory-drain': [
+    {
+      args: ['--command', 'true'],
+      prepare: markedTurns,
+      common: (json) => [
+        (json['segments'] as Record<string, unknown>[]).map((segment) => ({ ...segment, outcome: undefined })),
+        json['remaining'],
+      ],
+    },
+  ],
+  'memory:discard': [{ args: ['done'], prepare: markedTurns }],
+  'memory:mark': [{ args: ['talk'] }, { args: ['talk', 'done'], prepare: markedTurns }],
+  'memory:scan': [{ args: [] }, { args: ['talk'] }, { args: [], prepare: markedTurns }],
   'projects:ensure-cron': [
     { args: [], common: ({ project }) => ({ ...(project as object), project_id: '' }) },
     {

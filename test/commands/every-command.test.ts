@@ -27,10 +27,13 @@ interface Needs {
 
 /** By canonical id; aliases share their command's entry. */
 const NEEDS: Record<string, Needs> = {
+  'cache:clear': { store: false },
+  'cache:status': { store: false },
   doctor: { args: ['--repair'] },
   help: { store: false },
   paths: { store: false },
   version: { store: false },
+  'memory:mark': { args: [ID, '--owner', 'none'] },
   'sessions:rename': { args: [ID, 'A new title'] },
   'sessions:restore': { args: [ID, '--from-bak'] },
 };

@@ -35,9 +35,17 @@ export class AgentDatabase {
    * @throws HermesctlError `DATABASE_UNUSABLE`
    */
   async all(sql: string, ...params: SqlValue[]): Promise<SqlRow[]> {
-    return retryingIo(this.deps, () => this.statement(sql).all(...params) as SqlRow[]).catch((error: unknown) => {
+    try {
+      return await retryingIo(this.deps, () => {
+        const statement = this.statement(sql);
+        return asObjects(
+          statement.columns().map(({ name }) => name),
+          statement.all(...params) as SqlValue[][],
+        );
+      });
+    } catch (error) {
       throw this.failure(error);
-    });
+    }
   }
 
   /** The first row of a query; undefined where there is none. Throws as {@link all}. */
@@ -61,13 +69,22 @@ export class AgentDatabase {
 
   private statement(sql: string): BetterSqlite3.Statement {
     let statement = this.prepared.get(sql);
-    if (statement === undefined) this.prepared.set(sql, (statement = this.handle.prepare(sql)));
+    if (statement === undefined) this.prepared.set(sql, (statement = this.handle.prepare(sql).raw(true)));
     return statement;
   }
 
   private failure(error: unknown): HermesctlError | Error {
     return isSqliteError(error) ? failedQuery(this.path, error) : (error as Error);
   }
+}
+
+/** The driver makes objects too, but for thousands of rows that takes twice as long. */
+function asObjects(columns: readonly string[], rows: readonly SqlValue[][]): SqlRow[] {
+  return rows.map((values) => {
+    const row: SqlRow = {};
+    for (let i = 0; i < columns.length; i++) row[columns[i]] = values[i];
+    return row;
+  });
 }
 
 /** Does `work`, again where SQLite says "disk I/O error": at most three times, 50 ms apart. Never again on a lock. */

@@ -29,6 +29,7 @@ export type FileSystem = Pick<
   | 'mkdtempSync'
   | 'rmSync'
   | 'renameSync'
+  | 'utimesSync'
   | 'unlinkSync'
 >;
 

@@ -24,6 +24,8 @@ export interface ListResult {
   /** Rows that match, before paging. */
   total: number;
   source: 'index' | 'files';
+  /** Paths of the session files that were read. */
+  read: string[];
   /** How each agent database was asked. */
   agent: AgentPart[];
   warnings: Warning[];
@@ -65,6 +67,7 @@ function result(store: StoreRows, page: ListedRow[], total: number, warnings: Wa
     rows: page.map(({ row }) => row),
     total,
     source: store.source,
+    read: store.read,
     agent: [],
     warnings: [...store.warnings, ...warnings],
   };
