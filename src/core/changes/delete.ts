@@ -69,6 +69,8 @@ interface AgentPart {
 export interface DeletePlan {
   id: string;
   title: string | null;
+  /** The profile that its file names. */
+  profile: string | null;
   store: StorePart | null;
   agent: AgentPart | null;
   options: DeleteOptions;
@@ -107,7 +109,8 @@ export async function planDelete(
   if (!isAnything && unfinished.length === 0) throw nothingToDelete(location, id, options, deps);
   return {
     id,
-    title: titleOf(sidecar) ?? agent?.title ?? null,
+    title: textOf(sidecar, 'title') ?? agent?.title ?? null,
+    profile: textOf(sidecar, 'profile') || null,
     store: store && (isSomething(store) || unfinished.length > 0) ? store : null,
     agent: agent?.part ?? null,
     options,
@@ -163,9 +166,9 @@ function assertMayGo(sidecar: ScannedSidecar, { force, store }: DeleteOptions): 
   }
 }
 
-function titleOf(sidecar: ScannedSidecar | undefined): string | null {
-  const title = sidecar?.fields.get('title')?.value();
-  return typeof title === 'string' ? title : null;
+function textOf(sidecar: ScannedSidecar | undefined, key: string): string | null {
+  const value = sidecar?.fields.get(key)?.value();
+  return typeof value === 'string' ? value : null;
 }
 
 function planStore(location: Location, id: string, warnings: Warning[], deps: Deps): StorePart {
