@@ -13,7 +13,9 @@ import type { RowDefaults } from '../core/session/row';
 import { errorEnvelope, JsonDocument, Renderer } from './output/document';
 import { colors, type Terminal } from './output/terminal';
 import { visibleLine } from './output/visible';
+import { systemHttp } from './http';
 import { systemProcesses } from './processes';
+import { systemPrograms } from './programs';
 import { ProgressLine } from './progress';
 import { listenForSignals } from './signals';
 
@@ -57,7 +59,7 @@ export class Context {
     const { variables } = this.environment;
     const wantsColor = !flags['no-color'] && !variables['NO_COLOR'] && variables['TERM'] !== 'dumb';
     this.colors = colors(terminal.stdoutIsTerminal && wantsColor);
-    const { breathe, sleep, stop } = listenForSignals();
+    const { breathe, sleep, interrupted, stop } = listenForSignals();
     this.stopSignals = stop;
     const clock = { now: () => Date.now() / 1000, sleep };
     if (terminal.stderrIsTerminal && !flags.quiet) this.progress = new ProgressLine(terminal.stderr, clock, 'reading');
@@ -66,6 +68,8 @@ export class Context {
       clock,
       ids: { uuidHex: () => randomUUID().replaceAll('-', '') },
       processes: systemProcesses(process.argv.slice(2)),
+      http: systemHttp(interrupted),
+      programs: systemPrograms(interrupted),
       temporaryRoot: tmpdir(),
       breathe,
       progress: this.progress?.update ?? (() => undefined),
@@ -88,6 +92,11 @@ export class Context {
     return this.flags.profile;
   }
 
+  /** What the progress line says is being done, where that is not reading. */
+  doing(label: string): void {
+    if (this.progress) this.progress.label = label;
+  }
+
   warn(...warnings: Warning[]): void {
     for (const warning of warnings) {
       this.warnings.push(warning);
@@ -101,6 +110,11 @@ export class Context {
     if (this.face !== 'human' || (this.flags.quiet && !always)) return;
     this.progress?.clear();
     this.terminal.stderr.write(`${visibleLine(text)}\n`);
+  }
+
+  /** How something was decided, for a person who asks with --verbose. */
+  detail(text: string): void {
+    if (this.flags.verbose) this.note(text, true);
   }
 
   /** What went wrong with single items of a command that went on; the JSON face has them in its document. */

@@ -1,4 +1,6 @@
-import type { Breathe } from '../core/deps';
+import { setMaxListeners } from 'node:events';
+
+import type { Breathe, Clock } from '../core/deps';
 
 /** The user or the system ended the command. */
 export class Interrupted extends Error {
@@ -13,19 +15,29 @@ export class Interrupted extends Error {
 
 const PAUSE_EVERY_MS = 40;
 
+/** What listens for signals, until `stop`. */
+interface Listening {
+  breathe: Breathe;
+  sleep: Clock['sleep'];
+  /** Aborts with the {@link Interrupted}: for what waits for something other than time. */
+  interrupted: AbortSignal;
+  stop: () => void;
+}
+
 /**
  * Turns the first SIGINT or SIGTERM into a rejection at the next breath, so
  * that a command ends in order, with its documented exit code; a second one
  * ends the process at once, as soon as either is noticed: reading one session
  * does not breathe, so that a file of a gigabyte may take a moment more.
  */
-export function listenForSignals(): { breathe: Breathe; sleep: (seconds: number) => Promise<void>; stop: () => void } {
+export function listenForSignals(): Listening {
   let received: Interrupted | undefined;
-  let wake: (() => void) | undefined;
+  const interruption = new AbortController();
+  setMaxListeners(0, interruption.signal); // each sleep and each request listens
   const onSignal = (signal: NodeJS.Signals): void => {
     received = new Interrupted(signal as 'SIGINT' | 'SIGTERM');
     stop();
-    wake?.();
+    interruption.abort(received);
   };
   const stop = (): void => {
     process.removeListener('SIGINT', onSignal);
@@ -45,16 +57,17 @@ export function listenForSignals(): { breathe: Breathe; sleep: (seconds: number)
       });
     });
   };
-  const sleep = (seconds: number): Promise<void> =>
+  const sleep: Listening['sleep'] = (seconds, signal) =>
     new Promise((resolve, reject) => {
+      const wakers = [interruption.signal, ...(signal ? [signal] : [])];
       const end = (): void => {
         clearTimeout(timer);
-        wake = undefined;
+        for (const waker of wakers) waker.removeEventListener('abort', end);
         if (received) reject(received);
         else resolve();
       };
-      const timer = setTimeout(end, received ? 0 : seconds * 1000);
-      wake = end;
+      for (const waker of wakers) waker.addEventListener('abort', end);
+      const timer = setTimeout(end, wakers.some((waker) => waker.aborted) ? 0 : seconds * 1000);
     });
-  return { breathe, sleep, stop };
+  return { breathe, sleep, interrupted: interruption.signal, stop };
 }

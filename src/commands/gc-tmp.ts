@@ -2,9 +2,10 @@ import { Flags } from '@oclif/core';
 
 import { BaseCommand } from '../cli/base-command';
 import { showGcTmp } from '../cli/gc-tmp-result';
-import { mutate, mutationFlags } from '../cli/mutation';
+import { mutate, plainMutationFlags } from '../cli/mutation';
 import { durationFlag } from '../cli/output/time';
 import { applyEmptyTrash, planEmptyTrash } from '../core/changes/empty-trash';
+import type { ChangeTarget } from '../core/changes/sessions';
 import type { ErrorCode } from '../core/errors';
 import { applyGcTmp, planGcTmp } from '../core/files/temporary';
 
@@ -17,7 +18,7 @@ export default class GcTmp extends BaseCommand {
   static override exitCodes: ErrorCode[] = ['PARTIAL', 'STORE_NOT_FOUND', 'LOCKED'];
 
   static override flags = {
-    ...mutationFlags,
+    ...plainMutationFlags,
     'older-than': Flags.string({
       helpValue: 'AGE',
       summary: 'Only files last written, or sessions deleted, so long ago (30m, 2h, 7d; 0: any). 1h; with --trash 30d.',
@@ -35,20 +36,19 @@ export default class GcTmp extends BaseCommand {
     const { flags } = await this.parse(GcTmp);
     const context = this.context(flags);
     const olderThan = await durationFlag('--older-than', flags['older-than'] ?? (flags.trash ? '30d' : '1h'));
-    if (flags.trash) {
-      await mutate(context, flags, async ({ location, dryRun }) => {
-        const plan = planEmptyTrash(location.stateDir.value, olderThan, context.deps);
-        const outcomes = dryRun ? plan : await applyEmptyTrash(location.stateDir.value, plan, context.deps);
-        await showGcTmp(context, outcomes, dryRun, 'deleted sessions');
-      });
-      return;
-    }
-    await mutate(context, flags, async ({ location, dryRun }) => {
+    const emptyTrash = async ({ location, dryRun }: ChangeTarget): Promise<void> => {
+      const plan = planEmptyTrash(location.stateDir.value, olderThan, context.deps);
+      const outcomes = dryRun ? plan : await applyEmptyTrash(location.stateDir.value, plan, context.deps);
+      await showGcTmp(context, outcomes, dryRun, 'deleted sessions');
+    };
+    const removeTemporary = async ({ location, dryRun }: ChangeTarget): Promise<void> => {
       const plan = planGcTmp(location.sessionsDir.value, olderThan, context.deps);
       const outcomes = dryRun
         ? plan.files.map((file) => ({ ...file, removed: false }))
         : await applyGcTmp(plan, context.deps);
       await showGcTmp(context, outcomes, dryRun);
-    });
+    };
+    // No server knows of either.
+    await mutate(context, flags, flags.trash ? emptyTrash : removeTemporary, { besideServer: true });
   }
 }

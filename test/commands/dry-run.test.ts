@@ -1,11 +1,12 @@
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 
 import { Config } from '@oclif/core';
 import { describe, expect, it } from 'vitest';
 
+import { bareEnvironment, BIN, cliJson, ROOT } from '../support/cli';
 import { addAgentSessions } from '../support/agent-sessions';
-import { cliJson, ROOT } from '../support/cli';
 import { makeStore, session, type TestStore, treeHash } from '../support/store';
 import { inParallel, sidecarFile } from '../support/writing';
 
@@ -18,8 +19,24 @@ interface Case {
   common?: (json: Record<string, unknown>) => unknown;
 }
 
+/** A ledger with a turn of `talk` that is not committed, and one of `done` that is. */
+const markedTurns = (store: TestStore): void => {
+  for (const args of [
+    ['memory', 'mark', 'done', '--owner', 'none'],
+    ['memory-drain', '--command', 'true'],
+    ['memory', 'mark', 'talk', '--owner', 'none'],
+  ]) {
+    spawnSync(process.execPath, [BIN, ...args], { env: bareEnvironment(store.env) });
+  }
+};
+
 const smallerBackup = (store: TestStore): void =>
   fs.writeFileSync(`${sidecarFile(store, 'talk')}.bak`, JSON.stringify(session('talk', { title: 'Before' })));
+
+const stalePending = (store: TestStore): void => {
+  const pending = { pending_user_message: 'Anybody there?', pending_started_at: 1777000200.5, active_stream_id: 's1' };
+  fs.writeFileSync(sidecarFile(store, 'stale'), JSON.stringify(session('stale', pending), null, 2));
+};
 
 const agentSessions = (store: TestStore): void =>
   void addAgentSessions(store, [
@@ -29,6 +46,17 @@ const agentSessions = (store: TestStore): void =>
 
 /** For every command that has --dry-run, ways to run it that change something. */
 const CASES: Record<string, Case[]> = {
+  doctor: [
+    {
+      args: ['--repair'],
+      // What nobody but a person can mend is an exit code of its own.
+      prepare: (store) => {
+        fs.rmSync(sidecarFile(store, 'hurt'));
+        fs.rmSync(sidecarFile(store, 'busy'));
+      },
+      common: (json) => (json['repair'] as { repairs: Case[] }).repairs.map((step) => ({ ...step, done: undefined })),
+    },
+  ],
   'gc-tmp': [
     {
       args: ['--trash', '--older-than', '0'],
@@ -59,6 +87,19 @@ const CASES: Record<string, Case[]> = {
         })),
     },
   ],
+  'memory-drain': [
+    {
+      args: ['--command', 'true'],
+      prepare: markedTurns,
+      common: (json) => [
+        (json['segments'] as Record<string, unknown>[]).map((segment) => ({ ...segment, outcome: undefined })),
+        json['remaining'],
+      ],
+    },
+  ],
+  'memory:discard': [{ args: ['done'], prepare: markedTurns }],
+  'memory:mark': [{ args: ['talk'] }, { args: ['talk', 'done'], prepare: markedTurns }],
+  'memory:scan': [{ args: [] }, { args: ['talk'] }, { args: [], prepare: markedTurns }],
   'sessions:delete': [
     { args: ['talk', '--yes'], common: withoutTrash },
     { args: ['talk', 'done', 'none', '--yes'], common: withoutTrash },
@@ -106,6 +147,11 @@ const CASES: Record<string, Case[]> = {
   ],
   'sessions:pin': [{ args: ['talk'] }, { args: ['-'], stdin: 'talk\ndone\n' }],
   'sessions:rename': [{ args: ['talk', 'Another title'] }],
+  'sessions:repair': [
+    { args: ['stale'], prepare: stalePending },
+    { args: ['stale', 'talk', 'none', 'busy'], prepare: stalePending },
+    { args: ['--all'], prepare: stalePending },
+  ],
   'sessions:restore': [
     {
       args: ['talk'],

@@ -208,6 +208,9 @@ describe('a deletion is refused', () => {
       processes: {
         self: { pid: 1, host: 'h', command: 'c' },
         uid: 1,
+        bootId: null,
+        pidSpace: null,
+        startTick: () => undefined,
         startedAt: (pid) => (pid === 4242 ? 5 : undefined),
       },
     });

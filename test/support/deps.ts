@@ -3,6 +3,7 @@ import os from 'node:os';
 
 import type { Deps } from '../../src/core/deps';
 import type { FileSystem } from '../../src/core/files/file-system';
+import { NO_NETWORK, NO_PROGRAMS } from './http';
 
 /**
  * What the core takes from outside, real but for what a test puts in its place.
@@ -21,8 +22,13 @@ export function testDeps({
     processes: {
       self: { pid: process.pid, host: os.hostname(), command: 'hermesctl test' },
       uid: process.geteuid?.(),
+      bootId: null,
+      pidSpace: null,
       startedAt: () => undefined,
+      startTick: () => undefined,
     },
+    http: NO_NETWORK,
+    programs: NO_PROGRAMS,
     temporaryRoot: os.tmpdir(),
     breathe: () => undefined,
     progress: () => undefined,

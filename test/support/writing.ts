@@ -13,6 +13,7 @@ import { bytesSource } from '../../src/core/json/reader';
 import { rowDefaults } from '../../src/core/listing/rows';
 import { resolveLocation } from '../../src/core/location/location';
 import { systemProcesses } from '../../src/cli/processes';
+import { NO_NETWORK, NO_PROGRAMS } from './http';
 import type { TestStore } from './store';
 
 /** What the core takes from outside, as the program gives it. */
@@ -25,6 +26,8 @@ export function coreDeps(overrides: Partial<Deps> = {}): Deps {
     },
     ids: { uuidHex: () => randomUUID().replaceAll('-', '') },
     processes: systemProcesses(['test']),
+    http: NO_NETWORK,
+    programs: NO_PROGRAMS,
     temporaryRoot: os.tmpdir(),
     breathe: () => undefined,
     progress: () => undefined,

@@ -25,6 +25,7 @@ export default class SessionsRestore extends BaseCommand {
     'READ_ONLY_SESSION',
     'ALREADY_EXISTS',
     'REFUSED',
+    'SERVER_RUNNING',
   ];
 
   static override args = {

@@ -29,5 +29,6 @@ export function describeLocation(location: Location, fs: FileSystem): DescribedP
     path('agent_database', location.agentDatabase),
     path('default_workspace', location.defaultWorkspace),
     text('default_model', location.defaultModel),
+    path('cache_dir', location.cacheDir),
   ];
 }

@@ -23,11 +23,22 @@ export const ENVIRONMENT_VARIABLES = {
   HERMES_WEBUI_ATTACHMENT_DIR: 'where the WebUI keeps attachments, if not in the store',
   HERMES_WEBUI_DEFAULT_WORKSPACE: 'workspace of sessions that record none',
   HERMES_WEBUI_DEFAULT_MODEL: 'model of sessions that record none',
-  LOCALAPPDATA: 'on Windows only: the default home is its `hermes`',
+  LOCALAPPDATA: 'on Windows only: the default home is its `hermes`, and the cache its `hermesctl/cache`',
+  OPENVIKING_ENDPOINT: 'memory: URL of the OpenViking server (flag: --endpoint)',
+  OPENVIKING_API_KEY: 'memory: its key; there is no flag for it',
+  OPENVIKING_ACCOUNT: 'memory: account at OpenViking (flag: --account)',
+  OPENVIKING_USER: 'memory: user at OpenViking, else `default` (flag: --user)',
+  OPENVIKING_AGENT: 'memory: on whose behalf, else `hermes` (flag: --agent)',
+  OPENVIKING_CLI_CONFIG_FILE: 'memory: the `ovcli.conf` to use, where the configuration says to use one',
+  HERMES_WEBUI_URL: 'where the running server is (flag: --server)',
+  HERMES_WEBUI_HOST: 'the same, where no URL is given: its host, 127.0.0.1 by default',
+  HERMES_WEBUI_PORT: 'and its port, 8787 by default',
+  HERMES_WEBUI_PASSWORD: 'the running server’s password (flag: --password-file)',
   NO_COLOR: 'any value: no colour',
   SHELL: 'set to `unknown` where it is missing, because oclif asks for it; not used',
   TERM: '`dumb`: no colour',
   TMPDIR: 'where a private copy of a database is made that cannot be read where it is',
+  XDG_CACHE_HOME: 'the user’s directory for caches; ours is its `hermesctl`',
 } as const;
 
 export type VariableName = keyof typeof ENVIRONMENT_VARIABLES;

@@ -29,6 +29,8 @@ export interface Location {
   agentDatabase: Resolved;
   defaultWorkspace: Resolved;
   defaultModel: Resolved;
+  /** Where hermesctl keeps what it can make again, outside of every store. */
+  cacheDir: Resolved;
 }
 
 const PROFILE_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
@@ -61,6 +63,7 @@ export function resolveLocation(flags: LocationFlags, env: Environment, fs: File
     agentDatabase: derived(profileHome, 'state.db'),
     defaultWorkspace: resolveDefaultWorkspace(env, fs),
     defaultModel: fromVariable(env, 'HERMES_WEBUI_DEFAULT_MODEL') ?? { value: '', source: 'default' },
+    cacheDir: resolveCacheDir(env),
   };
 }
 
@@ -172,6 +175,20 @@ function resolveStateDir(flags: LocationFlags, env: Environment, home: Resolved,
         ? derived(home, 'webui')
         : (fromVariable(env, 'HERMES_WEBUI_STATE_DIR') ?? derived(home, 'webui'));
   return { ...named, value: realPath(fs, absolute(named.value, env)) };
+}
+
+/** The user's own directory for caches: the desktop's rule, or the platform's. */
+function resolveCacheDir(env: Environment): Resolved {
+  const set = fromVariable(env, 'XDG_CACHE_HOME');
+  if (set && path.isAbsolute(set.value)) return derived(set, 'hermesctl');
+  const local = variable(env, 'LOCALAPPDATA');
+  const [base, name] =
+    env.platform === 'win32' && local
+      ? [local, path.join('hermesctl', 'cache')]
+      : env.platform === 'darwin'
+        ? [path.join(env.userHome, 'Library', 'Caches'), 'hermesctl']
+        : [path.join(env.userHome, '.cache'), 'hermesctl'];
+  return { value: path.join(base, name), source: 'default' };
 }
 
 /** The WebUI's order, without its creating of directories. */

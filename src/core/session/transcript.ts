@@ -85,7 +85,8 @@ function readHasText(reader: JsonReader): boolean {
   return hasText(RawJson.fromBytes(reader.capture()).value());
 }
 
-function hasText(content: unknown): boolean {
+/** Whether a message’s content says anything. */
+export function hasText(content: unknown): boolean {
   if (typeof content === 'string') return strip(content) !== '';
   if (!Array.isArray(content)) return truthy(content);
   return content.some((part: unknown) => {
