@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import type BetterSqlite3 from 'better-sqlite3';
 
 import { assertNotHeld } from '../agent-db/busy';
-import { assertIndexesWritable, countDoomed, deleteDoomed, type DoomedRows, findDoomed } from '../agent-db/deletion';
+import { countDoomed, deleteDoomed, type DoomedRows, findDoomed } from '../agent-db/deletion';
 import { assertNoLease } from '../agent-db/leases';
 import { areRowsGone } from '../agent-db/restoration';
 import { writeRows } from '../agent-db/rows-file';
@@ -240,7 +240,6 @@ async function planDatabase(
   const planned = await withReadHandle(database, deps, (handle) => {
     const doomed = findDoomed(handle, database, id);
     const isThere = doomed.family.removed.length > 0;
-    if (isThere) assertIndexesWritable(handle, database);
     if (isThere && !options.force) assertNoLease(handle, doomed.family, deps.clock.now());
     const gone = doomed.family.removed.includes(id) ? doomed.family.removed : [id, ...doomed.family.removed];
     const files = doomedInHome(path.dirname(database), gone, longerIds(handle, gone), location, deps);
