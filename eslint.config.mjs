@@ -12,7 +12,7 @@ const noConsole = {
 export default tseslint.config(
   { ignores: ['dist', 'coverage', 'node_modules', 'test/fixtures/vectors'] },
   {
-    files: ['src/**/*.ts', 'test/**/*.ts'],
+    files: ['src/**/*.ts', 'test/**/*.ts', 'bench/**/*.mjs'],
     extends: [tseslint.configs.strictTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {

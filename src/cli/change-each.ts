@@ -1,5 +1,6 @@
-import { changeMetadata, type MetadataResult } from '../core/changes/sessions';
+import { type Changed, changeMetadata, type MetadataResult } from '../core/changes/sessions';
 import { HermesctlError } from '../core/errors';
+import { changeMetadataOnServer } from '../core/server/changes';
 import type { MetadataChange } from '../core/sidecar/metadata-edit';
 import type { Context } from './context';
 import { type Failure, failureOf, failuresForOutput } from './each-session';
@@ -22,10 +23,10 @@ export async function changeEach(
   const one = namesOne(args);
   const results: MetadataResult[] = [];
   const failures: Failure[] = [];
-  await mutate(context, flags, async (target) => {
+  const each = async (make: (id: string) => Promise<Changed<MetadataResult>>): Promise<void> => {
     for (const [done, id] of ids.entries()) {
       try {
-        const changed = await changeMetadata(target, id, change, flags.force, context.deps);
+        const changed = await make(id);
         if (one) await showChange(context, 'session', changed, flags);
         else context.warn(...changed.warnings);
         results.push(changed.result);
@@ -37,6 +38,10 @@ export async function changeEach(
       const pause = context.deps.breathe();
       if (pause) await pause;
     }
+  };
+  const { deps } = context;
+  await mutate(context, flags, (target) => each((id) => changeMetadata(target, id, change, flags.force, deps)), {
+    onServer: (client) => each((id) => changeMetadataOnServer(client, context, id, change, flags.force, deps)),
   });
   if (one) return;
   await context.show({

@@ -112,6 +112,11 @@ export class Context {
     this.terminal.stderr.write(`${visibleLine(text)}\n`);
   }
 
+  /** How something was decided, for a person who asks with --verbose. */
+  detail(text: string): void {
+    if (this.flags.verbose) this.note(text, true);
+  }
+
   /** What went wrong with single items of a command that went on; the JSON face has them in its document. */
   failures(failures: readonly { session_id: string; error: HermesctlError }[]): void {
     for (const { session_id, error } of failures) {

@@ -18,6 +18,10 @@ export abstract class MetadataCommand extends BaseCommand {
     'STORE_NOT_FOUND',
     'LOCKED',
     'REFUSED',
+    'AUTH_FAILED',
+    'UNREACHABLE',
+    'OUTCOME_UNKNOWN',
+    'SERVER_ERROR',
   ];
 
   static override strict = false;

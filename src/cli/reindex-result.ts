@@ -1,5 +1,5 @@
 import { HermesctlError } from '../core/errors';
-import type { Drift } from '../core/index/drift';
+import { type Drift, driftOf } from '../core/index/drift';
 import type { ReindexPlan } from '../core/index/reindex';
 import type { Context } from './context';
 import type { OutputValue } from './output/document';
@@ -34,6 +34,17 @@ export async function showReindex(
       );
     },
   });
+}
+
+/** Says which rows a server changed while the index was made: it writes its own without asking. */
+export function warnOfChanges(context: Context, after: ReindexPlan): void {
+  for (const { session_id: id, kind } of driftOf(after)) {
+    context.warn({
+      code: 'CHANGED_MEANWHILE',
+      message: `The server changed ${id === null ? 'the index' : `the row of session ${id}`} meanwhile (${kind}).`,
+      ...(id === null ? {} : { session_id: id }),
+    });
+  }
 }
 
 /**

@@ -14,6 +14,7 @@ export const TIME_FIELDS: ReadonlySet<string> = new Set([
   'pending_started_at',
   'worktree_created_at',
   'share_created_at',
+  'used_at',
   'started_at',
   'ended_at',
 ]);

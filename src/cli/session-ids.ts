@@ -20,7 +20,7 @@ export interface SessionToRead {
  *
  * @throws HermesctlError `USAGE`, `SESSION_NOT_FOUND`, `STORE_NOT_FOUND`.
  */
-function givenIds(args: readonly string[], nullSeparated: boolean): { id: string; exact: boolean }[] {
+export function givenIds(args: readonly string[], nullSeparated: boolean): { id: string; exact: boolean }[] {
   return args.flatMap((arg) =>
     arg === '-'
       ? readIdsFromInput(nullSeparated).map((id) => ({ id, exact: true }))
@@ -80,12 +80,14 @@ export function wantsAll(args: readonly string[], flags: { all?: boolean }): boo
  * unique prefix will do, except for ids that came from a script), or with
  * `--all` every one of the store.
  *
+ * @param prefixes false for a command that cuts or removes: only whole ids will do.
  * @throws HermesctlError `USAGE`, `SESSION_NOT_FOUND`, `STORE_NOT_FOUND`.
  */
 export function idsToRead(
   context: Context,
   args: readonly string[],
   flags: { all?: boolean; null?: boolean },
+  { prefixes = true }: { prefixes?: boolean } = {},
 ): string[] {
   const { deps, location } = context;
   if (wantsAll(args, flags)) return sessionIds(deps.fs, location).sort();
@@ -94,7 +96,7 @@ export function idsToRead(
       hint: "Give session ids, - to read them from standard input, or --all; 'hermesctl sessions list' shows them.",
     });
   }
-  const given = givenIds(args, flags.null ?? false);
+  const given = givenIds(args, flags.null ?? false).map(({ id, exact }) => ({ id, exact: exact || !prefixes }));
   // One that is not there must not hide the others: reading it says so.
   return given.map(({ id, exact }) =>
     given.length === 1 ? resolveSessionId(deps.fs, location, id, !exact) : resolveOrKeep(context, id, exact),

@@ -15,6 +15,10 @@ export abstract class TruncateCommand extends BaseCommand {
     'LOCKED',
     'READ_ONLY_SESSION',
     'REFUSED',
+    'AUTH_FAILED',
+    'UNREACHABLE',
+    'OUTCOME_UNKNOWN',
+    'SERVER_ERROR',
   ];
 
   static override args = {

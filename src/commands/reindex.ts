@@ -2,9 +2,11 @@ import { Args, Flags } from '@oclif/core';
 
 import { BaseCommand } from '../cli/base-command';
 import { nullFlag } from '../cli/each-session';
-import { mutate, mutationFlags } from '../cli/mutation';
-import { showDrift, showReindex } from '../cli/reindex-result';
+import { mutate, plainMutationFlags } from '../cli/mutation';
+import { showDrift, showReindex, warnOfChanges } from '../cli/reindex-result';
+import { serverBeside } from '../cli/server-route';
 import { exactIds } from '../cli/session-ids';
+import type { ChangeTarget } from '../core/changes/sessions';
 import type { ErrorCode } from '../core/errors';
 import { driftOf } from '../core/index/drift';
 import { applyReindex, planPatch, planRebuild } from '../core/index/reindex';
@@ -29,7 +31,7 @@ export default class Reindex extends BaseCommand {
   };
 
   static override flags = {
-    ...mutationFlags,
+    ...plainMutationFlags,
     check: Flags.boolean({ exclusive: ['dry-run'], summary: 'Write nothing; exit 4 where index and files differ.' }),
     null: nullFlag,
   };
@@ -52,10 +54,12 @@ export default class Reindex extends BaseCommand {
       await showDrift(context, planned, driftOf(planned));
       return;
     }
-    await mutate(context, flags, async ({ dryRun }) => {
+    const work = async ({ dryRun }: ChangeTarget): Promise<void> => {
       const planned = await plan();
       if (!dryRun) await applyReindex(planned, deps);
+      if (!dryRun && (await serverBeside(context, {}))) warnOfChanges(context, await plan());
       await showReindex(context, planned, ids.length === 0 ? 'rebuild' : 'patch', dryRun);
-    });
+    };
+    await mutate(context, flags, work, { besideServer: true });
   }
 }

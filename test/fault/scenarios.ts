@@ -71,6 +71,13 @@ export const SCENARIOS: Scenario[] = [
     once: true,
   },
   { name: 'rename', args: ['sessions', 'rename', TARGET, 'Another name'], id: TARGET, killed: true },
+  { name: 'repair', args: ['sessions', 'repair', TARGET], id: TARGET, killed: true, prepare: makePending },
+  {
+    name: 'repair of a session without messages',
+    args: ['sessions', 'repair', TARGET],
+    id: TARGET,
+    prepare: makeEmpty,
+  },
   { name: 'pin', args: ['sessions', 'pin', TARGET], id: TARGET },
   { name: 'archive', args: ['sessions', 'archive', TARGET], id: TARGET },
   {
@@ -123,6 +130,22 @@ export const SCENARIOS: Scenario[] = [
     },
   },
 ];
+
+const PENDING = {
+  active_stream_id: 'stream1',
+  pending_user_message: 'A question that nobody answered',
+  pending_attachments: ['/srv/work/a.png'],
+  pending_started_at: 1777000900.25,
+};
+
+function makePending(store: TestStore): void {
+  const fields = JSON.parse(targetText(2)) as object;
+  writeSidecar(store, TARGET, { ...fields, ...PENDING });
+}
+
+function makeEmpty(store: TestStore): void {
+  writeSidecar(store, TARGET, session(TARGET, { ...PENDING, messages: [] }));
+}
 
 function rememberDeletion(store: TestStore): void {
   fs.writeFileSync(

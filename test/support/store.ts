@@ -41,6 +41,8 @@ function testStore(root: string): TestStore {
     hermesHome,
     env: {
       HOME: root,
+      // Outside of what tests compare before and after.
+      XDG_CACHE_HOME: temporaryDirectory('hermesctl-cache-'),
       HERMES_WEBUI_STATE_DIR: stateDir,
       HERMES_HOME: hermesHome,
       HERMES_WEBUI_DEFAULT_WORKSPACE: '/srv/work',

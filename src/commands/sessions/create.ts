@@ -19,6 +19,7 @@ export default class SessionsCreate extends BaseCommand {
     'LOCKED',
     'ALREADY_EXISTS',
     'REFUSED',
+    'SERVER_RUNNING',
   ];
 
   static override flags = {

@@ -1,11 +1,14 @@
 import { Flags } from '@oclif/core';
 
 import { BaseCommand } from '../../cli/base-command';
+import type { Context } from '../../cli/context';
 import { listFilter, listFilterFlags } from '../../cli/list-flags';
 import { AGENT_COLUMNS, DEFAULT_COLUMNS, noteAgentParts, showRows } from '../../cli/session-rows';
 import type { ErrorCode } from '../../core/errors';
 import { agentPlaces } from '../../core/listing/agent-rows';
+import { listThroughCache } from '../../core/listing/cached-list';
 import { listSessions } from '../../core/listing/list';
+import { type ListCache, listCacheAt } from '../../core/listing/list-cache';
 import { SORT_KEYS, type SortKey } from '../../core/listing/query';
 
 const TERMINAL_LIMIT = 50;
@@ -44,6 +47,7 @@ export default class SessionsList extends BaseCommand {
       summary: 'With --ids: end each with NUL, not a line break.',
     }),
     ndjson: Flags.boolean({ exclusive: ['json'], summary: 'Print one JSON row a line.' }),
+    'no-cache': Flags.boolean({ summary: 'Make the answer anew, and keep it nowhere.' }),
     'no-header': Flags.boolean({ summary: 'No header line above a table.' }),
   };
 
@@ -67,6 +71,10 @@ export default class SessionsList extends BaseCommand {
     },
   ];
 
+  private cacheOf({ location, deps }: Context): { cache: ListCache; version: string } {
+    return { cache: listCacheAt(location, deps), version: this.config.version };
+  }
+
   async run(): Promise<void> {
     const { flags } = await this.parse(SessionsList);
     const context = this.context(flags);
@@ -78,14 +86,15 @@ export default class SessionsList extends BaseCommand {
       offset: flags.offset,
       agent: flags.agent ? agentPlaces(context.location, flags['all-profiles'], context.deps) : undefined,
     };
-    const { rows, total, agent, warnings } = await listSessions(
-      context.location,
-      query,
-      context.defaults,
-      context.deps,
-    );
+    const { location, defaults, deps } = context;
+    const { rows, total, agent, warnings, cache } = flags['no-cache']
+      ? { ...(await listSessions(location, query, defaults, deps)), cache: 'unused' as const }
+      : await listThroughCache(location, query, defaults, this.cacheOf(context), deps);
     context.warn(...warnings);
-    if (flags.verbose) noteAgentParts(context, agent);
+    if (flags.verbose) {
+      context.note(`List cache: ${cache}.`);
+      noteAgentParts(context, agent);
+    }
     await showRows(context, rows, total, flags, flags.agent ? AGENT_COLUMNS : DEFAULT_COLUMNS);
   }
 }

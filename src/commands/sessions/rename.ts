@@ -4,6 +4,7 @@ import { BaseCommand } from '../../cli/base-command';
 import { forceFlag, mutate, mutationFlags, resolveForChange, showChange } from '../../cli/mutation';
 import { changeMetadata } from '../../core/changes/sessions';
 import type { ErrorCode } from '../../core/errors';
+import { changeMetadataOnServer } from '../../core/server/changes';
 
 export default class SessionsRename extends BaseCommand {
   static override summary = 'Give a session a title.';
@@ -19,6 +20,10 @@ export default class SessionsRename extends BaseCommand {
     'LOCKED',
     'READ_ONLY_SESSION',
     'REFUSED',
+    'AUTH_FAILED',
+    'UNREACHABLE',
+    'OUTCOME_UNKNOWN',
+    'SERVER_ERROR',
   ];
 
   static override args = {
@@ -37,8 +42,12 @@ export default class SessionsRename extends BaseCommand {
     const { args, flags } = await this.parse(SessionsRename);
     const context = this.context(flags);
     const id = resolveForChange(context, args.id, false);
-    const changed = await mutate(context, flags, (target) =>
-      changeMetadata(target, id, { title: args.title }, flags.force, context.deps),
+    const change = { title: args.title };
+    const changed = await mutate(
+      context,
+      flags,
+      (target) => changeMetadata(target, id, change, flags.force, context.deps),
+      { onServer: (client) => changeMetadataOnServer(client, context, id, change, flags.force, context.deps) },
     );
     await showChange(context, 'session', changed, flags);
   }

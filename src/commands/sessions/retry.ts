@@ -2,6 +2,7 @@ import { mutate, resolveForChange, showChange } from '../../cli/mutation';
 import { TruncateCommand } from '../../cli/truncate-command';
 import { retrySession } from '../../core/changes/sessions';
 import type { ErrorCode } from '../../core/errors';
+import { retryOnServer } from '../../core/server/changes';
 
 export default class SessionsRetry extends TruncateCommand {
   static override summary = 'Take back the last turn and give its text, to be sent again.';
@@ -24,7 +25,9 @@ export default class SessionsRetry extends TruncateCommand {
     const context = this.context(flags);
     const id = resolveForChange(context, args.id, true);
     const options = { turns: flags.turns, force: flags.force };
-    const changed = await mutate(context, flags, (target) => retrySession(target, id, options, context.deps));
+    const changed = await mutate(context, flags, (target) => retrySession(target, id, options, context.deps), {
+      onServer: (client) => retryOnServer(client, context, id, options, context.deps),
+    });
     await showChange(context, 'retry', changed, flags);
   }
 }

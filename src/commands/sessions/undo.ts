@@ -2,6 +2,7 @@ import { mutate, resolveForChange, showChange } from '../../cli/mutation';
 import { TruncateCommand } from '../../cli/truncate-command';
 import { undoSession } from '../../core/changes/sessions';
 import type { ErrorCode } from '../../core/errors';
+import { undoOnServer } from '../../core/server/changes';
 
 export default class SessionsUndo extends TruncateCommand {
   static override summary = 'Take back the last turn of a session.';
@@ -21,7 +22,9 @@ export default class SessionsUndo extends TruncateCommand {
     const context = this.context(flags);
     const id = resolveForChange(context, args.id, true);
     const options = { turns: flags.turns, force: flags.force };
-    const changed = await mutate(context, flags, (target) => undoSession(target, id, options, context.deps));
+    const changed = await mutate(context, flags, (target) => undoSession(target, id, options, context.deps), {
+      onServer: (client) => undoOnServer(client, context, id, options, context.deps),
+    });
     await showChange(context, 'undo', changed, flags);
   }
 }

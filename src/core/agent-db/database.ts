@@ -15,7 +15,7 @@ const IO_RETRY_SECONDS = 0.05;
  */
 export class AgentDatabase {
   private readonly known = new Map<string, ReadonlySet<string>>();
-  private readonly prepared = new Map<string, BetterSqlite3.Statement>();
+  private readonly prepared = new Map<string, { statement: BetterSqlite3.Statement; columns: string[] }>();
 
   /**
    * @param path the database as the caller named it, for messages.
@@ -35,9 +35,14 @@ export class AgentDatabase {
    * @throws HermesctlError `DATABASE_UNUSABLE`
    */
   async all(sql: string, ...params: SqlValue[]): Promise<SqlRow[]> {
-    return retryingIo(this.deps, () => this.statement(sql).all(...params) as SqlRow[]).catch((error: unknown) => {
+    try {
+      return await retryingIo(this.deps, () => {
+        const { statement, columns } = this.statement(sql);
+        return asObjects(columns, statement.all(...params) as SqlValue[][]);
+      });
+    } catch (error) {
       throw this.failure(error);
-    });
+    }
   }
 
   /** The first row of a query; undefined where there is none. Throws as {@link all}. */
@@ -59,15 +64,28 @@ export class AgentDatabase {
     return columns;
   }
 
-  private statement(sql: string): BetterSqlite3.Statement {
-    let statement = this.prepared.get(sql);
-    if (statement === undefined) this.prepared.set(sql, (statement = this.handle.prepare(sql)));
-    return statement;
+  private statement(sql: string): { statement: BetterSqlite3.Statement; columns: string[] } {
+    let known = this.prepared.get(sql);
+    if (known === undefined) {
+      const statement = this.handle.prepare(sql).raw(true);
+      known = { statement, columns: statement.columns().map(({ name }) => name) };
+      this.prepared.set(sql, known);
+    }
+    return known;
   }
 
   private failure(error: unknown): HermesctlError | Error {
     return isSqliteError(error) ? failedQuery(this.path, error) : (error as Error);
   }
+}
+
+/** The driver makes objects too, but for thousands of rows that takes twice as long. */
+function asObjects(columns: readonly string[], rows: readonly SqlValue[][]): SqlRow[] {
+  return rows.map((values) => {
+    const row: SqlRow = {};
+    for (let i = 0; i < columns.length; i++) row[columns[i]] = values[i];
+    return row;
+  });
 }
 
 /** Does `work`, again where SQLite says "disk I/O error": at most three times, 50 ms apart. Never again on a lock. */

@@ -59,9 +59,15 @@ export interface AgentTranscript {
  * rows only, in the order in which they were written, each with its tool and
  * reasoning fields, JSON decoded. Empty where there is no such session, or no
  * table that could hold messages. Usable as long as the database is open.
+ *
+ * @param options.stitched false: only the session's own messages.
  */
-export async function readTranscript(database: AgentDatabase, id: string): Promise<AgentTranscript> {
-  const segments = await segmentsOf(database, id);
+export async function readTranscript(
+  database: AgentDatabase,
+  id: string,
+  { stitched = true }: { stitched?: boolean } = {},
+): Promise<AgentTranscript> {
+  const segments = stitched ? await segmentsOf(database, id) : [id];
   const columns = await database.columns('messages');
   const rowids = NEEDED.every((column) => columns.has(column)) ? await rowidsOf(database, segments, columns) : [];
   return { segments, count: rowids.length, messages: (from = 0) => read(database, rowids.slice(from), columns) };

@@ -79,12 +79,13 @@ async function open(file: string, deps: Deps): Promise<BetterSqlite3.Database> {
   });
 }
 
-/** What SQLite must not be asked to open: it would wait at a FIFO, and remove the log beside an empty file. */
+/** What SQLite must not be asked to open: it would wait at a FIFO, and remove the log beside a file too small for a page. */
 function assertFile(path: string, deps: Deps): void {
   try {
     const stats = deps.fs.statSync(path);
     if (!stats.isFile()) throw unusable(path, 'not_a_file', 'is not a regular file');
     if (stats.size === 0) throw unusable(path, 'empty', 'is empty (0 bytes)');
+    if (stats.size < SMALLEST) throw whatItIs(path, deps) ?? unusable(path, 'truncated', 'is truncated');
   } catch (error) {
     if (!isSystemError(error)) throw error;
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') throw unusable(path, 'missing', 'does not exist');
@@ -96,6 +97,9 @@ function notReadable(path: string, error: NodeJS.ErrnoException): HermesctlError
   if (error.code !== 'EACCES' && error.code !== 'EPERM') return ioError(error, path);
   return unusable(path, 'unreadable', `cannot be read (${error.code})`, { cause: error });
 }
+
+/** Bytes of the smallest page. */
+const SMALLEST = 512;
 
 const HEADER_BYTES = 100;
 const MAGIC = 'SQLite format 3\0';
@@ -144,6 +148,12 @@ function whyNot(path: string, error: SqliteError, deps: Deps): HermesctlError {
   if (error.code === 'SQLITE_READONLY_ROLLBACK' || error.code === 'SQLITE_READONLY_RECOVERY')
     return unusable(path, 'needs_recovery', 'was left in the middle of a change', because);
   if (!/^SQLITE_(NOTADB|CORRUPT|CANTOPEN|IOERR)/.test(error.code)) return failedQuery(path, error);
+  return whatItIs(path, deps, error) ?? failedQuery(path, error);
+}
+
+/** What is wrong with the file, where its beginning tells; undefined where that is as it should be. */
+function whatItIs(path: string, deps: Deps, error?: SqliteError): HermesctlError | undefined {
+  const because = error ? { cause: error, details: { sqlite: error.code } } : {};
   let header: Header;
   try {
     header = readHeader(path, deps);
@@ -155,11 +165,9 @@ function whyNot(path: string, error: SqliteError, deps: Deps): HermesctlError {
     if (isText(header.bytes)) return unusable(path, 'not_sqlite', 'is not a SQLite database', because);
     return unusable(path, 'encrypted', 'is not a SQLite database, or is encrypted', because);
   }
-  if (header.size < Math.max(header.recorded, 512)) {
-    const what = `is truncated: ${header.size} of ${header.recorded} bytes are there`;
-    return unusable(path, 'truncated', what, because);
-  }
-  return failedQuery(path, error);
+  if (header.size >= Math.max(header.recorded, SMALLEST)) return undefined;
+  const what = `is truncated: ${header.size} of ${header.recorded} bytes are there`;
+  return unusable(path, 'truncated', what, because);
 }
 
 function isText(bytes: Buffer): boolean {

@@ -29,65 +29,114 @@ export const AGENT_ROW_KEYS = [
   'stored_in',
 ] as const;
 
+/** What a row is made of. */
+interface Parts {
+  session: AgentSession;
+  /** Messages of the tip, for a session that records no count; undefined: not asked yet. */
+  counted: number | undefined;
+  around: AgentSurroundings;
+}
+
 /**
- * The row of an agent session in a list: the keys of May's `get_cli_sessions`
+ * What each key of a row holds: the keys of May's `get_cli_sessions`
  * (reference: webui-store §5.4) in its order, then what else the database knows
  * that a store's row has, and `stored_in`. Times are epoch seconds.
+ */
+const FIELDS: Record<string, (parts: Parts) => RawJson> = {
+  session_id: ({ session }) => RawJson.of(session.tip.id),
+  title: ({ session, around }) => RawJson.of(agentTitle(session, around)),
+  workspace: ({ around }) => RawJson.of(around.workspace),
+  model: ({ session }) => orNull(session.tip.model),
+  message_count: ({ session, counted }) => recordedCount(session) ?? RawJson.of(counted),
+  created_at: ({ session }) => sqlJson(session.head.started_at),
+  updated_at: ({ session: { head, tip } }) =>
+    sqlJson(truthy(plain(tip.last_activity)) ? tip.last_activity : head.started_at),
+  pinned: ({ session }) => flag(session.tip.pinned),
+  archived: ({ session }) => flag(session.tip.archived),
+  project_id: ({ session, around }) =>
+    RawJson.of(isCron(session.tip.id, sourceOf(session)) ? around.cronProject : null),
+  profile: ({ around }) => RawJson.of(around.profile),
+  source_tag: ({ session }) => sqlJson(sourceOf(session)),
+  raw_source: ({ session }) => RawJson.of(normalizedSource(sourceOf(session)).raw_source),
+  session_source: ({ session }) => RawJson.of(normalizedSource(sourceOf(session)).session_source),
+  source_label: ({ session }) => RawJson.of(normalizedSource(sourceOf(session)).source_label),
+  parent_session_id: ({ session }) => sqlJson(session.head.parent_session_id),
+  parent_title: () => NULL,
+  parent_source: () => NULL,
+  relationship_type: ({ session }) => (session.parentRoot === undefined ? NULL : RawJson.of('child_session')),
+  _parent_lineage_root_id: ({ session }) => RawJson.of(session.parentRoot),
+  _lineage_root_id: ({ session: { head, tip } }) => (tip === head ? NULL : RawJson.of(head.id)),
+  _lineage_tip_id: ({ session: { head, tip } }) => (tip === head ? NULL : RawJson.of(tip.id)),
+  _compression_segment_count: ({ session: { head, tip, path } }) => (tip === head ? NULL : RawJson.of(path.length)),
+  is_cli_session: () => TRUE,
+  last_message_at: ({ session }) => sqlJson(session.tip.last_activity),
+  input_tokens: ({ session }) => integer(session.tip.input_tokens),
+  output_tokens: ({ session }) => integer(session.tip.output_tokens),
+  cache_read_tokens: ({ session }) => integer(session.tip.cache_read_tokens),
+  cache_write_tokens: ({ session }) => integer(session.tip.cache_write_tokens),
+  estimated_cost: ({ session: { tip } }) =>
+    sqlJson([tip.actual_cost_usd, tip.estimated_cost_usd].find((cost) => truthy(plain(cost)))),
+  ended_at: ({ session }) => sqlJson(session.tip.ended_at),
+  end_reason: ({ session }) => sqlJson(session.tip.end_reason),
+  user_id: ({ session }) => sqlJson(session.head.user_id),
+  chat_id: ({ session }) => sqlJson(session.head.chat_id),
+  chat_type: ({ session }) => sqlJson(session.head.chat_type),
+  thread_id: ({ session }) => sqlJson(session.head.thread_id),
+  session_key: ({ session }) => sqlJson(session.head.session_key),
+  platform: ({ session }) => sqlJson(session.head.platform),
+  is_streaming: () => FALSE,
+  stored_in: () => RawJson.of(IN_AGENT_DATABASE),
+};
+
+/**
+ * The row of an agent session in a list.
  *
  * @param counted messages of the tip, for a session that records no count; undefined: not asked yet.
  */
 export function agentRow(session: AgentSession, counted: number | undefined, around: AgentSurroundings): SessionRow {
-  const { head, tip, path, parentRoot } = session;
-  const source = sourceOf(session);
-  const normal = normalizedSource(source);
-  const continued = tip !== head;
-  const orNull = (value: SqlValue): RawJson => (truthy(plain(value)) ? sqlJson(value) : NULL);
-  const firstOf = (...values: SqlValue[]): RawJson => sqlJson(values.find((value) => truthy(plain(value))));
-  const fields = new Map<string, RawJson>(
-    Object.entries({
-      session_id: RawJson.of(tip.id),
-      title: RawJson.of(agentTitle(session, around)),
-      workspace: RawJson.of(around.workspace),
-      model: orNull(tip.model),
-      message_count: recordedCount(session) ?? RawJson.of(counted),
-      created_at: sqlJson(head.started_at),
-      updated_at: truthy(plain(tip.last_activity)) ? sqlJson(tip.last_activity) : sqlJson(head.started_at),
-      pinned: truthy(plain(tip.pinned)) ? TRUE : FALSE,
-      archived: truthy(plain(tip.archived)) ? TRUE : FALSE,
-      project_id: RawJson.of(isCron(tip.id, source) ? around.cronProject : null),
-      profile: RawJson.of(around.profile),
-      source_tag: sqlJson(source),
-      raw_source: RawJson.of(normal.raw_source),
-      session_source: RawJson.of(normal.session_source),
-      source_label: RawJson.of(normal.source_label),
-      parent_session_id: sqlJson(head.parent_session_id),
-      parent_title: NULL,
-      parent_source: NULL,
-      relationship_type: parentRoot === undefined ? NULL : RawJson.of('child_session'),
-      _parent_lineage_root_id: RawJson.of(parentRoot),
-      _lineage_root_id: continued ? RawJson.of(head.id) : NULL,
-      _lineage_tip_id: continued ? RawJson.of(tip.id) : NULL,
-      _compression_segment_count: continued ? RawJson.of(path.length) : NULL,
-      is_cli_session: TRUE,
-      last_message_at: sqlJson(tip.last_activity),
-      input_tokens: integer(tip.input_tokens),
-      output_tokens: integer(tip.output_tokens),
-      cache_read_tokens: integer(tip.cache_read_tokens),
-      cache_write_tokens: integer(tip.cache_write_tokens),
-      estimated_cost: firstOf(tip.actual_cost_usd, tip.estimated_cost_usd),
-      ended_at: sqlJson(tip.ended_at),
-      end_reason: sqlJson(tip.end_reason),
-      user_id: sqlJson(head.user_id),
-      chat_id: sqlJson(head.chat_id),
-      chat_type: sqlJson(head.chat_type),
-      thread_id: sqlJson(head.thread_id),
-      session_key: sqlJson(head.session_key),
-      platform: sqlJson(head.platform),
-      is_streaming: FALSE,
-      stored_in: RawJson.of(IN_AGENT_DATABASE),
-    }),
-  );
-  return new SessionRow(fields);
+  return new AgentRow(session, counted, around);
+}
+
+/** Values are made when they are asked for: of many rows most are filtered and sorted away. */
+class AgentRow extends SessionRow {
+  private readonly parts: Parts;
+
+  constructor(session: AgentSession, counted: number | undefined, around: AgentSurroundings) {
+    super(new Map());
+    this.parts = { session, counted, around };
+  }
+
+  override get id(): string {
+    return this.parts.session.tip.id;
+  }
+
+  override has(key: string): boolean {
+    return Object.hasOwn(FIELDS, key);
+  }
+
+  override raw(key: string): RawJson | undefined {
+    return this.has(key) ? FIELDS[key](this.parts) : undefined;
+  }
+
+  override value(key: string): unknown {
+    return this.raw(key)?.value();
+  }
+
+  override *entries(): Generator<[string, RawJson]> {
+    for (const [key, make] of Object.entries(FIELDS)) yield [key, make(this.parts)];
+  }
+
+  override with(changes: Record<string, RawJson>): SessionRow {
+    return new SessionRow(new Map(this.entries())).with(changes);
+  }
+}
+
+function orNull(value: SqlValue): RawJson {
+  return truthy(plain(value)) ? sqlJson(value) : NULL;
+}
+
+function flag(value: SqlValue): RawJson {
+  return truthy(plain(value)) ? TRUE : FALSE;
 }
 
 /** Of the first segment, which the conversation is known by. */

@@ -25,10 +25,16 @@ export type FileSystem = Pick<
   | 'linkSync'
   | 'readlinkSync'
   | 'copyFileSync'
+  | 'mkdirSync'
   | 'mkdtempSync'
   | 'rmSync'
   | 'renameSync'
+  | 'utimesSync'
   | 'unlinkSync'
+  | 'rmdirSync'
+  | 'symlinkSync'
+  | 'fchmodSync'
+  | 'futimesSync'
 >;
 
 export const nodeFileSystem: FileSystem = nodeFs;

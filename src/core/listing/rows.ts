@@ -6,7 +6,7 @@ import { FALSE, RawJson } from '../json/raw';
 import { DEFAULT_PROFILE, type Location } from '../location/location';
 import { compactRow, type RowDefaults, type SessionRow } from '../session/row';
 import { sessionIds } from '../sidecar/directory';
-import { type ScannedSidecar, scanSidecar } from '../sidecar/read';
+import { type ScannedSidecar, scanSidecar, sidecarPath } from '../sidecar/read';
 import type { ListedRow } from './query';
 
 /** All rows of a store, unfiltered and unsorted. */
@@ -16,6 +16,8 @@ export interface StoreRows {
   ids: string[];
   /** Where the rows came from: the index, or the session files where it could not be used. */
   source: 'index' | 'files';
+  /** Paths of the session files that were read. */
+  read: string[];
   warnings: Warning[];
 }
 
@@ -72,7 +74,8 @@ export async function loadRows(location: Location, defaults: RowDefaults, deps: 
     if (pause) await pause;
   }
   const rows = [...found.values()].map(showable);
-  return { rows, ids, source: index.state === 'good' ? 'index' : 'files', warnings };
+  const read = toRead.map((id) => sidecarPath(location.sessionsDir.value, id));
+  return { rows, ids, source: index.state === 'good' ? 'index' : 'files', read, warnings };
 }
 
 function fromIndex(row: SessionRow): ListedRow {

@@ -22,11 +22,13 @@ export function describeLocation(location: Location, fs: FileSystem): DescribedP
     path('index_file', location.indexFile),
     path('projects_file', location.projectsFile),
     path('settings_file', location.settingsFile),
+    path('attachments_dir', location.attachmentsDir),
     path('base_home', location.baseHome),
     text('profile', location.profile),
     path('profile_home', location.profileHome),
     path('agent_database', location.agentDatabase),
     path('default_workspace', location.defaultWorkspace),
     text('default_model', location.defaultModel),
+    path('cache_dir', location.cacheDir),
   ];
 }

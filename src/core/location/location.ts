@@ -18,6 +18,8 @@ export interface Location {
   indexFile: Resolved;
   projectsFile: Resolved;
   settingsFile: Resolved;
+  /** Files that users gave to sessions, by session. */
+  attachmentsDir: Resolved;
   /** The home that `profiles/` is under. */
   baseHome: Resolved;
   /** Name of the active profile, or of the one asked for. */
@@ -27,6 +29,8 @@ export interface Location {
   agentDatabase: Resolved;
   defaultWorkspace: Resolved;
   defaultModel: Resolved;
+  /** Where hermesctl keeps what it can make again, outside of every store. */
+  cacheDir: Resolved;
 }
 
 const PROFILE_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
@@ -52,12 +56,14 @@ export function resolveLocation(flags: LocationFlags, env: Environment, fs: File
     indexFile: inStore('sessions', '_index.json'),
     projectsFile: inStore('projects.json'),
     settingsFile: inStore('settings.json'),
+    attachmentsDir: resolveAttachments(env) ?? inStore('attachments'),
     baseHome: base,
     profile,
     profileHome,
     agentDatabase: derived(profileHome, 'state.db'),
     defaultWorkspace: resolveDefaultWorkspace(env, fs),
     defaultModel: fromVariable(env, 'HERMES_WEBUI_DEFAULT_MODEL') ?? { value: '', source: 'default' },
+    cacheDir: resolveCacheDir(env),
   };
 }
 
@@ -171,12 +177,31 @@ function resolveStateDir(flags: LocationFlags, env: Environment, home: Resolved,
   return { ...named, value: realPath(fs, absolute(named.value, env)) };
 }
 
+/** The user's own directory for caches: the desktop's rule, or the platform's. */
+function resolveCacheDir(env: Environment): Resolved {
+  const set = fromVariable(env, 'XDG_CACHE_HOME');
+  if (set && path.isAbsolute(set.value)) return derived(set, 'hermesctl');
+  const local = variable(env, 'LOCALAPPDATA');
+  const [base, name] =
+    env.platform === 'win32' && local
+      ? [local, path.join('hermesctl', 'cache')]
+      : env.platform === 'darwin'
+        ? [path.join(env.userHome, 'Library', 'Caches'), 'hermesctl']
+        : [path.join(env.userHome, '.cache'), 'hermesctl'];
+  return { value: path.join(base, name), source: 'default' };
+}
+
 /** The WebUI's order, without its creating of directories. */
 function resolveDefaultWorkspace(env: Environment, fs: FileSystem): Resolved {
   const set = fromVariable(env, 'HERMES_WEBUI_DEFAULT_WORKSPACE');
   if (set) return { ...set, value: absolute(set.value, env) };
   const candidates = ['workspace', 'work'].map((name) => path.join(env.userHome, name));
   return { value: candidates.find((dir) => isDirectory(fs, dir)) ?? candidates[0], source: 'default' };
+}
+
+function resolveAttachments(env: Environment): Resolved | undefined {
+  const set = fromVariable(env, 'HERMES_WEBUI_ATTACHMENT_DIR');
+  return set && { ...set, value: absolute(set.value, env) };
 }
 
 function realPath(fs: FileSystem, file: string): string {

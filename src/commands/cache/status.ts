@@ -1,0 +1,38 @@
+import { BaseCommand } from '../../cli/base-command';
+import { showTable } from '../../cli/result-fields';
+import { RawJson } from '../../core/json/raw';
+import { listCacheAt } from '../../core/listing/list-cache';
+
+export default class CacheStatus extends BaseCommand {
+  static override summary = 'Show what is kept to list faster.';
+  static override description =
+    'Answers of sessions list are kept in the user’s cache directory, never in a store, at most 64 of them. One is used only as long as everything that it was made of is as it was: the directory of the sessions, the index, every session file that was read, and with --agent the database. --no-cache asks anew.';
+
+  static override examples = [
+    { description: 'How much is kept', command: '<%= config.bin %> cache status' },
+    { description: 'Where', command: '<%= config.bin %> cache status --json | jq -r .cache.directory' },
+  ];
+
+  async run(): Promise<void> {
+    const { flags } = await this.parse(CacheStatus);
+    const context = this.context(flags);
+    const cache = listCacheAt(context.location, context.deps);
+    const entries = cache.entries().map(({ stateDir, profile, bytes, usedAt }) => ({
+      state_dir: stateDir,
+      profile,
+      bytes,
+      used_at: usedAt,
+    }));
+    const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
+    await context.show({
+      json: (document) => document.member('cache', { directory: cache.directory, entries, bytes }),
+      human: async () => {
+        const rows = entries.map((entry) =>
+          Object.fromEntries(Object.entries(entry).map(([key, value]) => [key, RawJson.of(value)])),
+        );
+        await showTable(context, ['state_dir', 'profile', 'bytes', 'used_at'], rows, ['state_dir']);
+        context.note(`${entries.length} answers, ${bytes} bytes, in ${cache.directory}.`);
+      },
+    });
+  }
+}

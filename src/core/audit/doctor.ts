@@ -1,0 +1,51 @@
+import * as path from 'node:path';
+
+import type { Deps } from '../deps';
+import type { Location } from '../location/location';
+import type { RowDefaults } from '../session/row';
+import { informationOf, runChecks } from './audit';
+import { keepAll } from './backup-dir';
+import type { Check, Finding, Information } from './finding';
+import { applyRepair, endangeredTombstones, type RepairOutcome, type RepairPlan } from './repair';
+import { type Snapshot, takeSnapshot } from './snapshot';
+
+/** What an audit found. */
+export interface Audit {
+  snapshot: Snapshot;
+  findings: Finding[];
+  information: Information[];
+}
+
+/**
+ * Looks at everything and changes nothing.
+ *
+ * @throws HermesctlError `STORE_NOT_FOUND`, `IO_ERROR`
+ */
+export async function audit(
+  location: Location,
+  defaults: RowDefaults,
+  checks: readonly Check[],
+  deps: Deps,
+): Promise<Audit> {
+  const snapshot = await takeSnapshot(location, defaults, deps);
+  return { snapshot, findings: runChecks(checks, snapshot), information: informationOf(snapshot) };
+}
+
+/**
+ * Keeps every file that the plan may replace in `backupDir`, and then repairs.
+ * The store's lock must be held.
+ *
+ * @throws HermesctlError `CHANGED_ON_DISK`, `REFUSED`, `IO_ERROR`; nothing is changed then.
+ */
+export async function keepAndRepair(
+  plan: RepairPlan,
+  backupDir: string,
+  location: Location,
+  defaults: RowDefaults,
+  deps: Deps,
+): Promise<RepairOutcome[]> {
+  const files = [...plan.endangered, ...endangeredTombstones(plan, location, deps)];
+  const repairs = plan.steps.map(({ action, session_id, path: file }) => ({ action, session_id, path: file }));
+  await keepAll(path.resolve(backupDir), location.stateDir.value, files, { repairs }, deps);
+  return applyRepair(plan, location, defaults, deps);
+}

@@ -1,0 +1,128 @@
+import type { Deps } from '../deps';
+import { HermesctlError } from '../errors';
+import { withStoreLock } from '../files/lock';
+import { lastWorkspace } from '../location/last-workspace';
+import type { Location } from '../location/location';
+import type { RowDefaults } from '../session/row';
+import { contentFingerprint } from './content-fingerprint';
+import { listSessions, type ListQuery, type ListResult } from './list';
+import type { ListCache } from './list-cache';
+import { ABSENT, isSettled, sourcesOf, stampOfSources } from './source-stamp';
+import { serverKey } from './cache-key';
+
+export interface CachedListResult extends ListResult {
+  /** Whether the answer was kept from before, made now and kept, or made now without the cache. */
+  cache: 'hit' | 'rebuilt' | 'unused';
+}
+
+/** From so many files on, processes that want the same answer wait for one of them to make it. */
+const WORTH_WAITING = 1000;
+const WAIT_SECONDS = 30;
+
+/**
+ * {@link listSessions}, from the cache where the answer that is kept there
+ * still holds: it equals what would be made now, for everything that it was
+ * made of is as it was then. Of several processes one makes it.
+ *
+ * @param version of hermesctl: another one may make other rows.
+ */
+export async function listThroughCache(
+  location: Location,
+  query: ListQuery,
+  defaults: RowDefaults,
+  { cache, version }: { cache: ListCache; version: string },
+  deps: Deps,
+): Promise<CachedListResult> {
+  // What is asked of the last days is another question every time.
+  if (query.filter.since !== undefined || query.filter.until !== undefined)
+    return { ...(await listSessions(location, query, defaults, deps)), cache: 'unused' };
+  const key = await keyOf(location, query, defaults, version, deps);
+  const kept = cache.get(key);
+  if (kept) return { ...kept, read: [], cache: 'hit' };
+
+  const rebuild = (): Promise<CachedListResult> => build(location, query, defaults, cache, key, deps);
+  if (!isWorthWaiting(location, deps) || !cache.prepare()) return rebuild();
+  let began = false;
+  try {
+    return await withStoreLock(cache.directory, WAIT_SECONDS, deps, async () => {
+      began = true;
+      const made = cache.get(key);
+      return made ? { ...made, read: [], cache: 'hit' } : await rebuild();
+    });
+  } catch (error) {
+    // Without the lock there is no cache, but an answer.
+    if (began || !(error instanceof HermesctlError)) throw error;
+    return { ...(await listSessions(location, query, defaults, deps)), cache: 'unused' };
+  }
+}
+
+function isWorthWaiting(location: Location, deps: Deps): boolean {
+  try {
+    return deps.fs.readdirSync(location.sessionsDir.value).length >= WORTH_WAITING;
+  } catch {
+    return false; // the list itself says what is wrong
+  }
+}
+
+async function build(
+  location: Location,
+  query: ListQuery,
+  defaults: RowDefaults,
+  cache: ListCache,
+  key: string,
+  deps: Deps,
+): Promise<CachedListResult> {
+  const sources = sourcesOf(location, query.agent);
+  const began = deps.clock.now();
+  const before = stampOfSources(sources, deps.fs);
+  const list = await listSessions(location, query, defaults, deps);
+  const stamp = stampOfSources([...sources, ...list.read], deps.fs);
+  // A store without sessions may be none at all by the next time: that is for the list to find out.
+  const isSame = stamp[location.sessionsDir.value] !== ABSENT && sources.every((file) => before[file] === stamp[file]);
+  if (!isSame || !Object.keys(stamp).every((file) => isSettled(file, began, deps.fs)))
+    return { ...list, cache: 'unused' };
+  const profile = query.filter.profile ?? null;
+  cache.set(key, { stateDir: location.stateDir.value, profile }, stamp, list);
+  return { ...list, cache: 'rebuilt' };
+}
+
+/** All that a question says, and what the answer takes from elsewhere than files. */
+async function keyOf(
+  location: Location,
+  { filter, sort, reverse, limit, offset, agent }: ListQuery,
+  defaults: RowDefaults,
+  version: string,
+  deps: Deps,
+): Promise<string> {
+  const server = serverKey({
+    active_profile: filter.profile,
+    all_profiles: filter.profile === undefined,
+    show_cli_sessions: agent !== undefined,
+    show_previous_messaging_sessions: true,
+    show_cron_sessions: filter.cron || filter.all,
+    include_archived: filter.archived !== 'hide' || filter.all,
+    exclude_hidden: !filter.all,
+    visible_only: !filter.empty && !filter.all,
+    show_webhook_sessions: filter.webhook || filter.all,
+    source_filter: filter.sources.length > 0 ? filter.sources.join(',') : null,
+  });
+  const places = agent && {
+    workspace: lastWorkspace(location, deps.fs),
+    databases: await Promise.all(
+      agent.map(async (place) => [
+        place.agentDatabase.value,
+        place.profile.value,
+        await contentFingerprint(place.agentDatabase.value, deps),
+      ]),
+    ),
+  };
+  return JSON.stringify([
+    version,
+    server,
+    filter,
+    { sort, reverse, limit, offset },
+    location.sessionsDir.value,
+    defaults,
+    places ?? null,
+  ]);
+}
