@@ -172,11 +172,11 @@ export class LedgerRows {
     return statement;
   }
 
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- names the row once, at the query
   private get<T>(sql: string, ...values: unknown[]): T | undefined {
     return this.statement(sql).get(...values) as T | undefined;
   }
 
-  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- names the row once, at the query
   private all<T>(sql: string, ...values: unknown[]): T[] {
     return this.statement(sql).all(...values) as T[];
   }
