@@ -53,7 +53,17 @@ const STEPS = [
   ],
   ['And once more: nothing is left, nothing is committed twice', 'hermesctl memory-drain'],
   ['Is anything wrong with the store?', 'hermesctl doctor', 4],
-  ['What can be mended without you?', 'hermesctl doctor --repair --dry-run --check index-missing-row'],
+  [
+    'Without its index; what needs nobody’s judgement is mended, and every file is kept first',
+    'rm "$HERMES_WEBUI_STATE_DIR"/sessions/_index.json; hermesctl doctor --repair',
+    4,
+  ],
+  ['Away with it: what would go?', 'hermesctl sessions delete fixture1 --dry-run'],
+  ['A script has to say that it means it', 'hermesctl sessions delete fixture1', 2],
+  ['', 'hermesctl sessions delete fixture1 --yes'],
+  ['', 'hermesctl show fixture1', 5],
+  ['And back, from the trash', 'hermesctl sessions restore fixture1'],
+  ['A project for cron jobs, made once', 'hermesctl projects ensure-cron && hermesctl projects list'],
   ['Nothing was left behind', 'hermesctl gc-tmp --older-than 0'],
 ];
 

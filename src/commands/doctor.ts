@@ -55,7 +55,7 @@ export default class Doctor extends BaseCommand {
     const { location, defaults, deps } = context;
     const look = () => audit(location, defaults, checks, deps);
     if (!flags.repair) return showAudit(context, await look(), checks, undefined);
-    const dir = flags['backup-dir'] ?? defaultBackupDir(location.stateDir.value, deps.clock.now());
+    const dir = flags['backup-dir'] ?? defaultBackupDir(location.stateDir.value, deps);
     await mutate(context, flags, async ({ dryRun }) => {
       const first = await look();
       const plan = planRepair(first.findings, first.snapshot);

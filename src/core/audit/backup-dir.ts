@@ -25,13 +25,17 @@ interface Kept {
 
 export const MANIFEST = 'manifest.json';
 
-/** Where the versions before a repair are kept, unless it is said: a directory of this second in the state directory. */
-export function defaultBackupDir(stateDir: string, now: number): string {
+/** Where the versions before a repair are kept, unless it is said: a new directory in the state directory, of this second. */
+export function defaultBackupDir(stateDir: string, deps: Deps): string {
+  const now = deps.clock.now();
   const stamp = new Date(now * 1000)
     .toISOString()
     .replace(/\.\d+Z$/, 'Z')
     .replace(/[-:]/g, '');
-  return path.join(stateDir, `hermesctl-backup-${stamp}`);
+  const first = path.join(stateDir, `hermesctl-backup-${stamp}`);
+  let dir = first;
+  for (let n = 2; deps.fs.lstatSync(dir, { throwIfNoEntry: false }) !== undefined; n++) dir = `${first}-${n}`;
+  return dir;
 }
 
 /**

@@ -51,11 +51,18 @@ export async function readSession(
       if (pause) await pause;
       return factsOf(file, sidecar);
     });
-    return facts && { state: 'good', ...entry, facts };
+    if (facts) return { state: 'good', ...entry, facts };
+    return entry.isLink ? { state: 'bad', ...entry, stamp: stampOf(stats), error: dangling(path) } : undefined;
   } catch (error) {
     if (!(error instanceof HermesctlError)) throw error;
     return { state: 'bad', ...entry, stamp: stampOf(stats), error };
   }
+}
+
+function dangling(path: string): HermesctlError {
+  return new HermesctlError('IO_ERROR', `${path} is a symbolic link to a file that is not there.`, {
+    details: { path },
+  });
 }
 
 function factsOf(file: OpenFile, sidecar: ScannedSidecar): SessionFacts {
