@@ -2,6 +2,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
+import Database from 'better-sqlite3';
+
 const HOUR = 3600;
 const DAY = 24 * HOUR;
 
@@ -99,5 +101,50 @@ export function makeDemoStore(root, now = Date.now() / 1000) {
     path.join(stateDir, 'projects.json'),
     JSON.stringify([{ project_id: '9a0b1c2d3e4f', name: 'Website', color: '#6366f1', profile: 'default' }], null, 2),
   );
+  makeAgentDatabase(path.join(hermesHome, 'state.db'), now);
   return { stateDir, hermesHome };
+}
+
+/** What the agent has of its own: a talk in a terminal that was compressed once, with a task given away, and a chat. */
+function makeAgentDatabase(file, now) {
+  const database = new Database(file);
+  database.exec(`
+    CREATE TABLE sessions (id TEXT PRIMARY KEY, source TEXT NOT NULL, model TEXT, title TEXT, parent_session_id TEXT,
+      started_at REAL NOT NULL, ended_at REAL, end_reason TEXT, message_count INTEGER DEFAULT 0,
+      input_tokens INTEGER DEFAULT 0, output_tokens INTEGER DEFAULT 0, estimated_cost_usd REAL);
+    CREATE TABLE messages (id INTEGER PRIMARY KEY AUTOINCREMENT, session_id TEXT NOT NULL, role TEXT NOT NULL,
+      content TEXT, tool_call_id TEXT, tool_calls TEXT, tool_name TEXT, timestamp REAL NOT NULL,
+      active INTEGER NOT NULL DEFAULT 1);
+    CREATE INDEX idx_messages_session ON messages(session_id, timestamp);`);
+  const session = database.prepare('INSERT INTO sessions VALUES (?,?,?,?,?,?,?,?,?,1200,300,0.004)');
+  const message = database.prepare(
+    'INSERT INTO messages (session_id, role, content, tool_name, timestamp) VALUES (?,?,?,?,?)',
+  );
+  const write = (id, ago, { source, title, parent, reason }, turns) => {
+    const began = now - ago;
+    const ended = reason ? began + 20 * turns.length : null;
+    session.run(id, source, 'openai/gpt-5', title ?? null, parent ?? null, began, ended, reason ?? null, turns.length);
+    for (const [i, [role, content]] of turns.entries()) {
+      message.run(id, role, content, role === 'tool' ? 'terminal' : null, began + 20 * i);
+    }
+  };
+  const [first, second] = ['20260501_081500_3fa9c1', '20260501_094500_77b0d2'];
+  write(first, 6 * HOUR, { source: 'cli', title: 'Why is the build slow?', reason: 'compression' }, [
+    ['user', 'The build takes four minutes. Find out why.'],
+    ['tool', 'real 3m58s'],
+    ['assistant', 'Three of the four minutes are the same tests, run twice.'],
+  ]);
+  write('20260501_081520_c0ffee', 6 * HOUR - 30, { source: 'subagent', parent: first, reason: 'done' }, [
+    ['user', 'List the tests that run twice.'],
+    ['assistant', 'All below test/e2e.'],
+  ]);
+  write(second, 5 * HOUR, { source: 'cli', parent: first }, [
+    ['user', 'Run them once, then.'],
+    ['assistant', 'Done: it takes 58 seconds now.'],
+  ]);
+  write('20260430_201000_1a2b3c4d', 26 * HOUR, { source: 'telegram', title: 'Dinner' }, [
+    ['user', 'Is the bakery open tomorrow?'],
+    ['assistant', 'Yes, from seven.'],
+  ]);
+  database.close();
 }

@@ -12,6 +12,7 @@ import { isVisible } from '../agent-db/visible';
 import type { Deps } from '../deps';
 import { HermesctlError, type Warning } from '../errors';
 import { toInt } from '../json/python';
+import { RawJson } from '../json/raw';
 import { type Location, locationOfProfile, profileNames } from '../location/location';
 import type { SessionRow } from '../session/row';
 import { type ListedRow, type ListFilter, matches } from './query';
@@ -137,6 +138,23 @@ export class AgentParts {
       if (pause) await pause;
     }
     return found;
+  }
+
+  /** These rows with counts of messages where none is recorded: for an order that hangs on them. */
+  async counted(rows: ListedRow[]): Promise<ListedRow[]> {
+    const counts = new Map<string, number>();
+    for (const { database } of this.opened) {
+      const uncounted = [...this.origins.values()].filter(
+        (origin) => origin.database === database && recordedCount(origin.session) === undefined,
+      );
+      const ids = uncounted.map(({ session }) => session.tip.id);
+      const found = await this.orWarning(undefined, () => countMessages(database, ids));
+      for (const id of ids) counts.set(id, found?.get(id) ?? 0);
+    }
+    return rows.map((listed) => {
+      const count = counts.get(listed.row.id);
+      return count === undefined ? listed : { ...listed, row: listed.row.with({ message_count: RawJson.of(count) }) };
+    });
   }
 
   /**

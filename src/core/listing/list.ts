@@ -51,7 +51,7 @@ export async function listSessions(
   return withAgentParts(query.agent, deps, async (parts) => {
     let rows = [...matching, ...(await parts.rows(query.filter, new Set(store.ids), columnsFor(query)))];
     // A count is only asked for what is shown, unless it is what the order hangs on.
-    if (query.sort === 'messages') rows = await parts.complete(rows);
+    if (query.sort === 'messages') rows = await parts.counted(rows);
     const page = await parts.complete(pageOf(rows, query));
     return { ...result(store, page, rows.length, parts.warnings), agent: parts.plans };
   });
