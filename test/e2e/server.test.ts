@@ -3,6 +3,7 @@ import path from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
+import { addAgentSessions } from '../support/agent-sessions';
 import { cli, cliJson } from '../support/cli';
 import { makeStore, session, type TestStore, treeHash } from '../support/store';
 import { startStub, type Stub, type StubOptions } from '../support/webui-stub';
@@ -77,6 +78,27 @@ describe('beside a server that has the store', () => {
     const id = args.find((word) => word === ID) ?? 'bbbb00000002';
     for (const key of ['title', 'pinned', 'archived', 'messages'])
       expect(readSidecar(store, id)[key] ?? false).toEqual(readSidecar(alone, id)[key] ?? false);
+  });
+
+  it('imports through it, with the result that the disk gives', async () => {
+    const withAgent = (): TestStore => {
+      const store = storeWithTalk();
+      addAgentSessions(store, [{ session: { id: 'fresh' }, messages: ['Hello', 'Hi.', 'More?'] }]);
+      return store;
+    };
+    const [store, alone] = [withAgent(), withAgent()];
+    const stub = await startStub(store);
+    const env = { ...store.env, HERMES_WEBUI_PORT: stub.port };
+    const server = await cliJson<Document>(['import-cli', 'fresh', 'nobody'], { env });
+    const disk = await cliJson<Document>(['import-cli', 'fresh', 'nobody'], { env: alone.env });
+    const placeless = (value: unknown, { root }: TestStore): unknown =>
+      JSON.parse(JSON.stringify(value).replaceAll(root, ''));
+    expect(placeless(server.json['sessions'], store)).toEqual(placeless(disk.json['sessions'], alone));
+    expect(server.json['import']).toEqual(disk.json['import']);
+    expect([server.code, server.json.error?.code]).toEqual([disk.code, disk.json.error?.code]);
+    expect(stub.requests()).toEqual(['GET /health', 'POST /api/session/import_cli']);
+    const forced = await cliJson<Document>(['import-cli', 'fresh', '--force'], { env });
+    expect([forced.code, forced.json.error?.code]).toEqual([13, 'REFUSED']);
   });
 
   it('changes several sessions with one login, each in its profile', async () => {

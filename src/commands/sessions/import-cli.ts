@@ -6,9 +6,11 @@ import { assertNoSweepFlags, showImport } from '../../cli/import-result';
 import { timeFlag } from '../../cli/list-flags';
 import { assertSome, mutate, mutationFlags } from '../../cli/mutation';
 import { agentIds, namesOne, wantsAll } from '../../cli/session-ids';
+import type { AgentDatabase } from '../../core/agent-db/database';
 import { withAgentDatabase } from '../../core/agent-db/open';
-import { type ImportSelection, importSessions } from '../../core/changes/import-run';
+import { type ImportRun, type ImportSelection, importSessions } from '../../core/changes/import-run';
 import type { ErrorCode } from '../../core/errors';
+import { importOnServer } from '../../core/server/import';
 
 export default class SessionsImportCli extends BaseCommand {
   static override summary = 'Import sessions of the agent’s database into the store.';
@@ -27,6 +29,10 @@ export default class SessionsImportCli extends BaseCommand {
     'LOCKED',
     'DATABASE_UNUSABLE',
     'REFUSED',
+    'AUTH_FAILED',
+    'UNREACHABLE',
+    'OUTCOME_UNKNOWN',
+    'SERVER_ERROR',
   ];
 
   static override args = {
@@ -82,10 +88,16 @@ export default class SessionsImportCli extends BaseCommand {
       assertSome(selection.ids);
     }
     const options = { force: flags.force, ensureProject: flags['ensure-project'] };
-    const run = await mutate(context, flags, (target) =>
-      withAgentDatabase(location.agentDatabase.value, deps, (database) =>
-        importSessions(target, database, selection, options, deps),
-      ),
+    const withDatabase = (work: (database: AgentDatabase) => Promise<ImportRun>): Promise<ImportRun> =>
+      withAgentDatabase(location.agentDatabase.value, deps, work);
+    const run = await mutate(
+      context,
+      flags,
+      (target) => withDatabase((database) => importSessions(target, database, selection, options, deps)),
+      {
+        onServer: (client) =>
+          withDatabase((database) => importOnServer(client, context, database, selection, options, deps)),
+      },
     );
     await showImport(context, run, namesOne(args), flags['dry-run']);
   }
