@@ -11,7 +11,7 @@ import Database from 'better-sqlite3';
 import { makeAgentDatabase } from './agent-database.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
-const [sessions = 20_000, messages = 2_000_000, rounds = 9] = process.argv.slice(2).map(Number);
+const [sessions = 20_000, messages = 2_000_000, rounds = 5] = process.argv.slice(2).map(Number);
 
 const place = mkdtempSync(path.join(os.tmpdir(), 'hermesctl-bench-'));
 try {

@@ -55,6 +55,12 @@ const STEPS = [
     'rm "$HERMES_WEBUI_STATE_DIR"/sessions/_index.json; hermesctl doctor --repair',
     4,
   ],
+  ['Away with it: what would go?', 'hermesctl sessions delete fixture1 --dry-run'],
+  ['A script has to say that it means it', 'hermesctl sessions delete fixture1', 2],
+  ['', 'hermesctl sessions delete fixture1 --yes'],
+  ['', 'hermesctl show fixture1', 5],
+  ['And back, from the trash', 'hermesctl sessions restore fixture1'],
+  ['A project for cron jobs, made once', 'hermesctl projects ensure-cron && hermesctl projects list'],
   ['Nothing was left behind', 'hermesctl gc-tmp --older-than 0'],
 ];
 

@@ -92,6 +92,11 @@ export class Context {
     return this.flags.profile;
   }
 
+  /** What the progress line says is being done, where that is not reading. */
+  doing(label: string): void {
+    if (this.progress) this.progress.label = label;
+  }
+
   warn(...warnings: Warning[]): void {
     for (const warning of warnings) {
       this.warnings.push(warning);

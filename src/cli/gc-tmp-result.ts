@@ -1,18 +1,30 @@
 import { HermesctlError } from '../core/errors';
+import type { TrashOutcome } from '../core/changes/empty-trash';
 import type { GcOutcome } from '../core/files/temporary';
 import type { Context } from './context';
 import type { OutputValue } from './output/document';
 import { visibleLine } from './output/visible';
+
+/** A temporary file, or a deletion in the trash, and what became of it. */
+export type Cleared = Omit<GcOutcome, 'stamp' | 'path' | 'reason'> & {
+  reason?: GcOutcome['reason'] | TrashOutcome['reason'];
+  session_id?: string | null;
+};
 
 /**
  * Shows each temporary file and what became of it.
  *
  * @throws HermesctlError `PARTIAL` where one that should go could not.
  */
-export async function showGcTmp(context: Context, outcomes: readonly GcOutcome[], dryRun: boolean): Promise<void> {
+export async function showGcTmp(
+  context: Context,
+  outcomes: readonly Cleared[],
+  dryRun: boolean,
+  noun = 'temporary files',
+): Promise<void> {
   const removed = outcomes.filter((file) => file.removed);
   const failed = outcomes.filter((file) => file.error !== undefined);
-  const bytes = (files: readonly GcOutcome[]): number => files.reduce((sum, file) => sum + file.bytes, 0);
+  const bytes = (files: readonly Cleared[]): number => files.reduce((sum, file) => sum + file.bytes, 0);
   await context.show({
     json: (document) => {
       document.member('files', outcomes.map(forOutput));
@@ -30,26 +42,43 @@ export async function showGcTmp(context: Context, outcomes: readonly GcOutcome[]
               ? 'would remove'
               : `kept: ${file.reason ?? ''}`);
         context.line(
-          [visibleLine(file.name), file.bytes, `${Math.floor(file.ageSeconds)}s`, file.pattern, fate].join('\t'),
+          [
+            visibleLine(file.session_id ?? file.name),
+            file.bytes,
+            `${Math.floor(file.ageSeconds)}s`,
+            file.pattern,
+            fate,
+          ].join('\t'),
         );
       }
-      if (outcomes.length === 0) context.note('No temporary files.');
+      if (outcomes.length === 0) context.note(`No ${noun}.`);
       else
         context.note(
-          dryRun ? 'Dry run: nothing was changed.' : `Removed ${removed.length} files, ${bytes(removed)} bytes.`,
+          dryRun ? 'Dry run: nothing was changed.' : `Removed ${removed.length} ${noun}, ${bytes(removed)} bytes.`,
         );
     },
   });
   if (failed.length > 0) {
-    throw new HermesctlError('PARTIAL', `${failed.length} of ${outcomes.length} files could not be removed.`, {
+    throw new HermesctlError('PARTIAL', `${failed.length} of ${outcomes.length} ${noun} could not be removed.`, {
       details: { failed: failed.map(({ name, error }) => ({ name, error })) },
     });
   }
 }
 
-function forOutput({ name, bytes, ageSeconds, pattern, action, reason, removed, error }: GcOutcome): OutputValue {
+function forOutput({
+  name,
+  session_id: id,
+  bytes,
+  ageSeconds,
+  pattern,
+  action,
+  reason,
+  removed,
+  error,
+}: Cleared): OutputValue {
   return {
     name,
+    ...(id === undefined ? {} : { session_id: id }),
     bytes,
     age_seconds: Math.floor(ageSeconds),
     pattern,

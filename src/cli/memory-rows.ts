@@ -1,11 +1,14 @@
 import { HermesctlError } from '../core/errors';
 import { RawJson } from '../core/json/raw';
 import { claimState } from '../core/memory/claim';
-import type { Drained, DrainedSegment, DrainPlan, Remaining } from '../core/memory/drain';
+import type { DrainPlan, Remaining } from '../core/memory/due';
+import type { Drained, DrainedSegment } from '../core/memory/drain';
 import type { LedgerSession } from '../core/memory/ledger-rows';
 import { isDirty, NEW_LIFECYCLE, type Segment } from '../core/memory/lifecycle';
 import { describeOwner } from '../core/memory/owner';
+import type { Marked } from '../core/memory/mark';
 import type { Context } from './context';
+import { type Failure, failuresForOutput } from './each-session';
 import { ownerForOutput } from './memory';
 import type { OutputValue } from './output/document';
 import { visibleLine } from './output/visible';
@@ -43,9 +46,36 @@ function segmentRow({ start, end, owner, firstAt, lastAt }: Segment): Record<str
   return { start, end, owner: ownerForOutput(owner), first_at: firstAt, last_at: lastAt };
 }
 
+/** Shows of which sessions a turn was counted: `marked` where one was named, `marks` of several. */
+export function showMarks(
+  context: Context,
+  marked: readonly Marked[],
+  failures: readonly Failure[],
+  one: boolean,
+  dryRun: boolean,
+): Promise<void> {
+  return context.show({
+    json: (document) => {
+      const rows = marked.map(({ sessionId, generation, owner }) => ({
+        session_id: sessionId,
+        generation,
+        owner: ownerForOutput(owner),
+      }));
+      if (one) document.member('marked', rows[0]);
+      else document.member('marks', rows);
+      if (dryRun) document.member('dry_run', true);
+      if (failures.length > 0) document.member('failed', failuresForOutput(failures));
+    },
+    human: () => {
+      for (const { sessionId, generation } of marked) context.line(`${sessionId}\t${generation}`);
+      if (dryRun) context.note('Dry run: nothing was changed.');
+    },
+  });
+}
+
 /** Sessions as a table for people, and as tab-separated lines in a pipe. */
 export function showStatusTable(context: Context, sessions: readonly LedgerSession[]): Promise<void> {
-  const keys = ['session_id', 'uncommitted', 'generation', 'state', 'owner', 'last_attempt'];
+  const keys = ['session_id', 'uncommitted', 'state', 'last_attempt', 'owner'];
   const records = sessions.map((session) => {
     const { sessionId, generation, committed, claim, segments, owner, attempt } = session;
     const state = claim ? 'in flight' : isDirty(session) ? 'dirty' : 'clean';
@@ -53,10 +83,9 @@ export function showStatusTable(context: Context, sessions: readonly LedgerSessi
       Object.entries({
         session_id: sessionId,
         uncommitted: generation - committed,
-        generation,
         state,
+        last_attempt: attempt?.reason.replaceAll('_', ' ') ?? null,
         owner: describeOwner(segments.length > 0 ? segments[0].owner : owner),
-        last_attempt: attempt?.reason ?? null,
       }).map(([key, value]) => [key, RawJson.of(value)]),
     );
   });
@@ -93,9 +122,7 @@ export async function showDrain(context: Context, result: Drained | DrainPlan, d
         const cells = [sessionId, `${start}-${end}`, fate.replaceAll('_', ' '), describeOwner(owner)];
         context.line(cells.map(visibleLine).join('\t'));
       }
-      for (const { session, failure } of remaining) {
-        context.note(`${session.sessionId}: ${failure.reason.replaceAll('_', ' ')}: ${failure.message}`, true);
-      }
+      for (const line of remainingLines(remaining)) context.note(line, true);
       context.note(summary(segments.length, drained));
     },
   });
@@ -108,6 +135,21 @@ function summary(segments: number, drained: Drained | undefined): string {
   if (!drained) return `Dry run: nothing was changed. ${plural(segments, 'segment')} would be committed.`;
   if (segments === 0 && drained.stopped === 'clean') return 'Nothing to commit.';
   return `${plural(segments, 'segment')} committed in ${drained.took.toFixed(1)} s.`;
+}
+
+const NAMED = 3;
+
+/** One line for all that remain for the same reason: a server that is away is no news for each of 200 sessions. */
+function remainingLines(remaining: readonly Remaining[]): string[] {
+  const groups = new Map<string, string[]>();
+  for (const { session, failure } of remaining) {
+    const why = `${failure.reason.replaceAll('_', ' ')}: ${failure.message}`;
+    groups.set(why, [...(groups.get(why) ?? []), session.sessionId]);
+  }
+  return [...groups].map(([why, ids]) => {
+    const more = ids.length > NAMED ? ` and ${ids.length - NAMED} more` : '';
+    return `${ids.slice(0, NAMED).join(', ')}${more}: ${why}`;
+  });
 }
 
 /** `1 turn`, `2 turns`. */

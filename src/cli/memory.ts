@@ -2,9 +2,10 @@ import { Flags } from '@oclif/core';
 
 import { HermesctlError, type Warning } from '../core/errors';
 import { ConfiguredProviders } from '../core/memory/configured-providers';
-import type { Finding } from '../core/memory/ledger';
-import { Ledger } from '../core/memory/ledger';
+import type { DrainSources } from '../core/memory/due';
+import { type Finding, Ledger } from '../core/memory/ledger';
 import { describeOwner, readOwner, spellOwner } from '../core/memory/owner';
+import { transcriptOf } from '../core/memory/read-session';
 import type { Context } from './context';
 
 const group = { helpGroup: 'PROVIDER' };
@@ -13,17 +14,21 @@ const group = { helpGroup: 'PROVIDER' };
 export const providerFlags = {
   provider: Flags.string({
     ...group,
-    helpValue: 'NAME',
-    summary: 'openviking, command or holographic (default: memory.provider of config.yaml).',
+    options: ['openviking', 'command', 'holographic'],
+    summary: 'The memory provider (default: memory.provider of config.yaml).',
   }),
   endpoint: Flags.string({
     ...group,
     helpValue: 'URL',
     summary: 'The OpenViking server (env OPENVIKING_ENDPOINT; its key only by OPENVIKING_API_KEY).',
   }),
-  account: Flags.string({ ...group, summary: 'Account at OpenViking (env OPENVIKING_ACCOUNT).' }),
-  user: Flags.string({ ...group, summary: 'User at OpenViking (env OPENVIKING_USER).' }),
-  agent: Flags.string({ ...group, summary: 'On whose behalf, at OpenViking (env OPENVIKING_AGENT).' }),
+  account: Flags.string({ ...group, helpValue: 'NAME', summary: 'Account at OpenViking (env OPENVIKING_ACCOUNT).' }),
+  user: Flags.string({ ...group, helpValue: 'NAME', summary: 'User at OpenViking (env OPENVIKING_USER).' }),
+  agent: Flags.string({
+    ...group,
+    helpValue: 'NAME',
+    summary: 'On whose behalf, at OpenViking (env OPENVIKING_AGENT).',
+  }),
   command: Flags.string({
     ...group,
     helpValue: 'PROGRAM',
@@ -75,6 +80,15 @@ export function configuredProviders(
   const providers = new ConfiguredProviders(location, settings, environment, deps);
   providers.assertFlags();
   return providers;
+}
+
+/** What a drain commits to and from, as it is configured here. */
+export function drainSources({ location, deps }: Context, providers: ConfiguredProviders): DrainSources {
+  return {
+    ownerFor: (profile) => providers.ownerFor(profile).owner,
+    open: (owner) => providers.open(owner),
+    transcript: (id) => transcriptOf(location, id, deps),
+  };
 }
 
 /** Opens the ledger, to look at it only in a dry run (it may not be there then), and closes it whatever happens. */

@@ -48,6 +48,7 @@ function ending(child: ChildProcess, stop: AbortSignal): Promise<ProgramEnd> {
       reject(error);
     });
     child.on('exit', (code, signal) => {
+      if (stop.aborted) signalGroup(child, 'SIGKILL'); // it has obeyed; what it has started may not
       // One turn more, for what it wrote last.
       setImmediate(() => {
         settle();

@@ -17,7 +17,8 @@ export class ProgressLine {
   constructor(
     private readonly out: Sink,
     private readonly clock: Clock,
-    private readonly label: string,
+    /** What is being done. */
+    public label: string,
   ) {
     this.began = clock.now();
   }

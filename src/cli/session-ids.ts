@@ -20,7 +20,7 @@ export interface SessionToRead {
  *
  * @throws HermesctlError `USAGE`, `SESSION_NOT_FOUND`, `STORE_NOT_FOUND`.
  */
-function givenIds(args: readonly string[], nullSeparated: boolean): { id: string; exact: boolean }[] {
+export function givenIds(args: readonly string[], nullSeparated: boolean): { id: string; exact: boolean }[] {
   return args.flatMap((arg) =>
     arg === '-'
       ? readIdsFromInput(nullSeparated).map((id) => ({ id, exact: true }))

@@ -1,20 +1,14 @@
 import { Args, Flags } from '@oclif/core';
 
 import { BaseCommand } from '../cli/base-command';
-import { configuredProviders, ledgerFlags, providerFlags, withLedger } from '../cli/memory';
+import { configuredProviders, drainSources, ledgerFlags, providerFlags, withLedger } from '../cli/memory';
 import { showDrain } from '../cli/memory-rows';
 import { exactIds } from '../cli/session-ids';
 import { durationFlag } from '../cli/output/time';
 import { type ErrorCode, HermesctlError } from '../core/errors';
-import {
-  drain,
-  type Drained,
-  type DrainPlan,
-  type DrainSources,
-  planDrain,
-  sessionsToDrain,
-} from '../core/memory/drain';
-import { transcriptOf } from '../core/memory/read-session';
+import { type DrainPlan, planDrain, sessionsToDrain } from '../core/memory/due';
+import { drain, type Drained } from '../core/memory/drain';
+import { resolveSessionId } from '../core/listing/resolve-id';
 import { assertStore } from '../core/sidecar/directory';
 
 export default class MemoryDrain extends BaseCommand {
@@ -23,7 +17,13 @@ export default class MemoryDrain extends BaseCommand {
     'Passes over the sessions that have uncommitted turns, the earliest segment of each first, and has the memory provider commit it, until nothing is left, the time is up, or a pass brought nothing. A segment is committed with the identity it was marked with, or stays. Several drains at once commit nothing twice.';
 
   static override aliases = ['memory:drain'];
-  static override exitCodes: ErrorCode[] = ['PARTIAL', 'STORE_NOT_FOUND', 'LOCKED', 'DATABASE_UNUSABLE'];
+  static override exitCodes: ErrorCode[] = [
+    'PARTIAL',
+    'SESSION_NOT_FOUND',
+    'STORE_NOT_FOUND',
+    'LOCKED',
+    'DATABASE_UNUSABLE',
+  ];
 
   static override strict = false;
 
@@ -65,11 +65,7 @@ export default class MemoryDrain extends BaseCommand {
     const deadline = await durationFlag('--deadline', flags.deadline);
     if (!(deadline > 0)) throw new HermesctlError('USAGE', '--deadline must be more than nothing.');
     const providers = configuredProviders(context, flags, argv as string[]);
-    const sources: DrainSources = {
-      ownerFor: (profile) => providers.ownerFor(profile).owner,
-      open: (owner) => providers.open(owner),
-      transcript: (id) => transcriptOf(location, id, deps),
-    };
+    const sources = drainSources(context, providers);
     const options = {
       deadlineSeconds: deadline,
       concurrency: flags.concurrency,
@@ -80,10 +76,17 @@ export default class MemoryDrain extends BaseCommand {
       syncMessages: flags['sync-messages'],
     };
     const known = await withLedger(context, { ...flags, 'dry-run': true }, async (ledger) => ledger?.sessions());
+    for (const id of options.sessions ?? []) {
+      if (!known?.some(({ sessionId }) => sessionId === id)) resolveSessionId(deps.fs, location, id, false);
+    }
+    if (known === undefined) context.note("There is no ledger yet: 'hermesctl memory scan' makes one.");
     let result: Drained | DrainPlan;
     if (flags['dry-run']) result = planDrain(known ?? [], sources, options, deps);
     else if (sessionsToDrain(known ?? [], options).length === 0) result = NOTHING;
-    else result = await withLedger(context, flags, (ledger) => drain(ledger!, sources, options, deps));
+    else {
+      context.doing('committing');
+      result = await withLedger(context, flags, (ledger) => drain(ledger!, sources, options, deps));
+    }
     await showDrain(context, result, deadline);
   }
 }

@@ -14,7 +14,7 @@ interface Case {
   args: string[];
   stdin?: string;
   /** Brings the store into a state in which the command has something to do. */
-  prepare?: (store: TestStore) => void;
+  prepare?: (store: TestStore) => void | Promise<void>;
   /** What plan and result have in common, where that is not all but the index. */
   common?: (json: Record<string, unknown>) => unknown;
 }
@@ -59,6 +59,18 @@ const CASES: Record<string, Case[]> = {
   ],
   'gc-tmp': [
     {
+      args: ['--trash', '--older-than', '0'],
+      prepare: async (store) => {
+        expect((await cliJson(['sessions', 'delete', 'talk', 'done', '--yes'], { env: store.env })).code).toBe(0);
+      },
+      common: (json) =>
+        (json['files'] as Record<string, unknown>[]).map(({ session_id: id, bytes, action }) => ({
+          id,
+          bytes,
+          action,
+        })),
+    },
+    {
       args: ['--older-than', '0'],
       prepare: (store) => {
         fs.writeFileSync(path.join(store.sessionsDir, 'talk.json.123'), 'x');
@@ -88,6 +100,12 @@ const CASES: Record<string, Case[]> = {
   'memory:discard': [{ args: ['done'], prepare: markedTurns }],
   'memory:mark': [{ args: ['talk'] }, { args: ['talk', 'done'], prepare: markedTurns }],
   'memory:scan': [{ args: [] }, { args: ['talk'] }, { args: [], prepare: markedTurns }],
+  'sessions:delete': [
+    { args: ['talk', '--yes'], common: withoutTrash },
+    { args: ['talk', 'done', 'none', '--yes'], common: withoutTrash },
+    { args: ['talk', '--yes', '--no-trash'], prepare: smallerBackup },
+    { args: ['-', '--yes', '--store-only'], stdin: 'hurt\n', common: withoutTrash },
+  ],
   'projects:ensure-cron': [
     { args: [], common: ({ project }) => ({ ...(project as object), project_id: '' }) },
     {
@@ -135,6 +153,15 @@ const CASES: Record<string, Case[]> = {
     { args: ['--all'], prepare: stalePending },
   ],
   'sessions:restore': [
+    {
+      args: ['talk'],
+      prepare: async (store) => {
+        smallerBackup(store);
+        const { code } = await cliJson(['sessions', 'delete', 'talk', '--yes'], { env: store.env });
+        expect(code).toBe(0);
+      },
+      common: ({ restore }) => ({ ...(restore as object), rows: null, index: null }),
+    },
     { args: ['talk', '--from-bak'], prepare: smallerBackup },
     {
       args: ['talk', '--from-bak'],
@@ -150,14 +177,14 @@ const CASES: Record<string, Case[]> = {
   'sessions:unpin': [{ args: ['done'] }],
 };
 
-const makeCaseStore = ({ prepare }: Case): TestStore => {
+const makeCaseStore = async ({ prepare }: Case): Promise<TestStore> => {
   const store = makeStore({
     talk: session('talk'),
     done: session('done', { pinned: true, archived: true }),
     busy: session('busy', { active_stream_id: 's1' }),
     hurt: '{"messages":',
   });
-  prepare?.(store);
+  await prepare?.(store);
   return store;
 };
 
@@ -171,7 +198,7 @@ it('is held for every command that can change something', async () => {
 
 describe.each(Object.keys(CASES))('%s --dry-run', (id) => {
   it('changes no byte, and tells what the command then does', async () => {
-    const stores = CASES[id].map((one) => ({ one, store: makeCaseStore(one) }));
+    const stores = await Promise.all(CASES[id].map(async (one) => ({ one, store: await makeCaseStore(one) })));
     await inParallel(stores, 3, async ({ one, store }) => {
       const command = [...id.split(':'), ...one.args];
       const options = { env: store.env, ...(one.stdin === undefined ? {} : { stdin: one.stdin }) };
@@ -190,6 +217,13 @@ describe.each(Object.keys(CASES))('%s --dry-run', (id) => {
   });
 });
 
+/** Of a deletion, all but where it is kept: that is known when it is done. */
+function withoutTrash(json: Record<string, unknown>): unknown {
+  return JSON.parse(JSON.stringify(json), (key, value: unknown) =>
+    ['trash', 'dry_run'].includes(key) ? undefined : value,
+  );
+}
+
 /** The whole document, but for the mark of a dry run and for what became of the index. */
 function withoutIndex(json: Record<string, unknown>): unknown {
   return JSON.parse(JSON.stringify(json), (key, value: unknown) =>
@@ -205,8 +239,12 @@ describe('a dry run of what is refused', () => {
     [['sessions', 'undo', 'talk', '--turns', '5'], 6],
     [['sessions', 'create', '--id', 'talk'], 13],
     [['sessions', 'restore', 'talk', '--from-bak'], 5],
+    [['sessions', 'restore', 'talk'], 5],
+    [['sessions', 'delete', 'none', '--yes'], 5],
+    [['sessions', 'delete', 'busy', '--yes'], 8],
+    [['sessions', 'delete', '../talk', '--yes'], 2],
   ])('fails as the command does: %j', async (args, exit) => {
-    const store = makeCaseStore({ args });
+    const store = await makeCaseStore({ args });
     const [before, sessions] = [treeHash(store.root), treeHash(store.sessionsDir)];
     const plan = await cliJson([...args, '--dry-run'], { env: store.env });
     expect(plan.code).toBe(exit);

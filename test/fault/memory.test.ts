@@ -10,7 +10,7 @@ import { cli, cliJson, type CliResult, ROOT } from '../support/cli';
 import { MemoryBench, ownerAt, realDeps } from '../support/memory';
 import { OpenViking } from '../support/openviking';
 import { inGroups } from '../support/spawn';
-import { makeStore, temporaryDirectory, type TestStore } from '../support/store';
+import { makeStore, temporaryDirectory, type TestStore, treeHash } from '../support/store';
 
 const STEP_KILLER = path.join(ROOT, 'test', 'support', 'step-killer.cjs');
 const AT_A_TIME = 3;
@@ -199,9 +199,24 @@ it('shows what was there before a writer that died in the midst of a write', asy
   for (const suffix of ['', '-journal']) fs.copyFileSync(`${file}${suffix}`, `${ledgerPath(copy)}${suffix}`);
   writer.exec('ROLLBACK');
   writer.close();
-  const { code, json } = await cliJson<{ sessions: object[] }>(['memory', 'status', '--state-dir', copy]);
+  fs.mkdirSync(path.join(copy, 'sessions'));
+  const before = treeHash(copy);
+  const tmp = temporaryDirectory();
+  const status = (): Promise<CliResult & { json: { sessions: object[] } }> =>
+    cliJson(['memory', 'status', '--state-dir', copy], { env: { TMPDIR: tmp } });
+  const { code, json } = await status();
   expect(code).toBe(0);
   expect(json.sessions).toMatchObject([{ session_id: 'kept0001', generation: 1, uncommitted: 1 }]);
+  const plan = await cliJson(['memory-drain', '--dry-run', '--command', 'true', '--state-dir', copy], {
+    env: { TMPDIR: tmp },
+  });
+  expect(plan.json).toMatchObject({ segments: [{ session_id: 'kept0001' }] });
+  expect(treeHash(copy), 'looking changed nothing').toBe(before);
+  expect(fs.readdirSync(tmp), 'and left nothing').toEqual([]);
+  // Whoever writes next brings it back.
+  expect((await cli(['memory', 'mark', 'kept0001', '--unseen', '--state-dir', copy])).stdout).toBe('kept0001\t2\n');
+  expect(fs.readdirSync(copy).sort()).toEqual([path.basename(file), 'sessions']);
+  expect((await status()).json.sessions).toMatchObject([{ generation: 2 }]);
 });
 
 it('counts each mark of many hooks at once', async () => {

@@ -82,6 +82,7 @@ function install(plan) {
   let brokenForGood = false;
 
   for (const name of [...BY_PATH, ...BY_DESCRIPTOR]) wrap(name);
+  const unwrapSqlite = plan.sqlite ? wrapSqlite() : () => undefined;
   return session;
 
   function wrap(name) {
@@ -99,7 +100,47 @@ function install(plan) {
   }
 
   function restore() {
+    unwrapSqlite();
     for (const [name, original] of originals) fs[name] = original;
+  }
+
+  /** Statements that write an agent database under the directory are counted like calls. */
+  function wrapSqlite() {
+    const { prototype } = require('better-sqlite3');
+    const { exec, prepare } = prototype;
+    const isMeant = ({ name, readonly }) => !readonly && isUnder(name) && path.basename(name) === 'state.db';
+    prototype.exec = function (sql) {
+      return isMeant(this) ? countedStatement(sql, () => exec.call(this, sql)) : exec.call(this, sql);
+    };
+    prototype.prepare = function (sql) {
+      const statement = prepare.call(this, sql);
+      if (!isMeant(this) || statement.readonly) return statement;
+      const { run } = statement;
+      statement.run = (...values) => countedStatement(sql, () => run.call(statement, ...values));
+      return statement;
+    };
+    return () => Object.assign(prototype, { exec, prepare });
+  }
+
+  function countedStatement(sql, run) {
+    if (plan.kind === 'short-write' || (plan.only && !plan.only.includes('sql'))) return run();
+    session.count++;
+    session.calls.push(`sql ${sql.replace(/\s+/g, ' ').slice(0, 60)}`);
+    const isHere = session.count === plan.at;
+    if (isHere) session.met = true;
+    if (isHere && plan.persistent) brokenForGood = true;
+    // Rolling back is what SQLite does by itself in the end.
+    if (plan.kind === 'error' && (isHere || brokenForGood) && sql !== 'ROLLBACK') throw sqliteError();
+    if (plan.kind === 'kill-before' && isHere) die();
+    const result = run();
+    if (plan.kind === 'kill-after' && isHere) die();
+    if (plan.kind === 'error-after' && isHere) throw sqliteError();
+    return result;
+  }
+
+  function sqliteError() {
+    const { SqliteError } = require('better-sqlite3');
+    return new SqliteError('disk I/O error', 'SQLITE_IOERR_WRITE');
   }
 
   /** The path under the directory that a call is about; undefined where it is about something else. */

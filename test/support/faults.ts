@@ -12,12 +12,15 @@ export interface FaultPlan {
   /**
    * `error`: the call is not made and throws `errno`. `short-write`: writes half
    * and says so (only `writeSync` is counted). `kill-…`: the process dies by SIGKILL.
+   * `error-after`: only with `sqlite`; the statement is run, and fails all the same.
    * `stop-before`: it stops until it gets SIGCONT.
    */
-  kind?: 'error' | 'short-write' | 'kill-before' | 'kill-after' | 'stop-before';
+  kind?: 'error' | 'error-after' | 'short-write' | 'kill-before' | 'kill-after' | 'stop-before';
   errno?: 'ENOSPC' | 'EIO' | 'EPERM';
   /** All later calls fail as well; after a short write with ENOSPC. */
   persistent?: boolean;
+  /** Statements that write an agent database are counted too, as `sql`. */
+  sqlite?: boolean;
   /** Only these functions are counted. */
   only?: string[];
   /** Only calls that change the directory are counted. */

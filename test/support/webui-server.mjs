@@ -2,7 +2,6 @@
 // of August 2026 was seen to answer, and keeps a store as that does. STUB says what goes wrong, as JSON.
 import fs from 'node:fs';
 import http from 'node:http';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 
 const { fail, password, busy = false, isWebui = true } = JSON.parse(process.env.STUB ?? '{}');
@@ -35,22 +34,15 @@ function respond({ method, url, headers }, body) {
   return change(url, body, cookies.get('hermes_profile'));
 }
 
-/** Imports as the server does where there is no file: from its own look at the agent's database. */
-function importCli(id) {
-  const Database = createRequire(import.meta.url)('better-sqlite3');
-  const database = new Database(path.join(process.env.HERMES_HOME, 'state.db'), { readonly: true });
-  const messages = database
-    .prepare('SELECT role, content, timestamp FROM messages WHERE session_id = ? ORDER BY id')
-    .all(id);
-  database.close();
-  if (messages.length === 0) return [404, { error: 'Session not found in CLI store' }];
-  const imported = !fs.existsSync(file(id));
-  save({ session_id: id, title: 'Imported', messages, message_count: messages.length }, {});
-  return [200, { session: { session_id: id, messages }, imported }];
-}
-
 function change(url, body, profile) {
-  if (url === '/api/session/import_cli') return importCli(body.session_id);
+  if (url === '/api/session/import_cli') {
+    const isNew = !fs.existsSync(file(body.session_id));
+    const [, answer] = save(
+      { session_id: body.session_id, profile: 'default', title: 'From the server', messages: [] },
+      {},
+    );
+    return [200, { ...answer, imported: isNew }];
+  }
   if (!fs.existsSync(file(body.session_id))) return [404, { error: 'Session not found' }];
   const session = JSON.parse(fs.readFileSync(file(body.session_id), 'utf8'));
   const own = session.profile ?? 'default';
@@ -65,6 +57,9 @@ function change(url, body, profile) {
       return save({ ...session, pinned: body.pinned }, { ok: true });
     case '/api/session/archive':
       return save({ ...session, archived: body.archived }, { ok: true });
+    case '/api/session/delete':
+      fs.rmSync(file(body.session_id));
+      return [200, { ok: true, state_db_cleanup_failed: false }];
     default:
       return [404, { error: 'not found' }];
   }

@@ -1,15 +1,9 @@
 import { Args, Flags } from '@oclif/core';
 
 import { BaseCommand } from '../../cli/base-command';
-import { type Failure, failureOf, failuresForOutput, nullFlag } from '../../cli/each-session';
-import {
-  configuredProviders,
-  ledgerFlags,
-  ownerForOutput,
-  ownerFrom,
-  providerFlags,
-  withLedger,
-} from '../../cli/memory';
+import { type Failure, failureOf, nullFlag } from '../../cli/each-session';
+import { configuredProviders, ledgerFlags, ownerFrom, providerFlags, withLedger } from '../../cli/memory';
+import { showMarks } from '../../cli/memory-rows';
 import { assertSome } from '../../cli/mutation';
 import { exactIds, namesOne } from '../../cli/session-ids';
 import { type ErrorCode, HermesctlError } from '../../core/errors';
@@ -83,23 +77,7 @@ export default class MemoryMark extends BaseCommand {
         }
       }
     });
-    await context.show({
-      json: (document) => {
-        const rows = marked.map(({ sessionId, generation, owner }) => ({
-          session_id: sessionId,
-          generation,
-          owner: ownerForOutput(owner),
-        }));
-        if (one) document.member('marked', rows[0]);
-        else document.member('marks', rows);
-        if (flags['dry-run']) document.member('dry_run', true);
-        if (failures.length > 0) document.member('failed', failuresForOutput(failures));
-      },
-      human: () => {
-        for (const { sessionId, generation } of marked) context.line(`${sessionId}\t${generation}`);
-        if (flags['dry-run']) context.note('Dry run: nothing was changed.');
-      },
-    });
+    await showMarks(context, marked, failures, one, flags['dry-run']);
     context.failures(failures);
     const failure = failureOf(failures, ids.length);
     if (failure) throw failure;

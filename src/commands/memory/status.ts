@@ -5,7 +5,7 @@ import { configuredProviders, withLedger } from '../../cli/memory';
 import { plural, showStatusTable, statusRow, unknownSession } from '../../cli/memory-rows';
 import type { OutputValue } from '../../cli/output/document';
 import type { ErrorCode } from '../../core/errors';
-import { dirtySessions } from '../../core/memory/drain';
+import { dirtySessions } from '../../core/memory/due';
 import { ledgerPath } from '../../core/memory/ledger-file';
 import { pendingMarkers } from '../../core/memory/pending-markers';
 import { homesOf } from '../../core/memory/scan';

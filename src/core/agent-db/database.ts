@@ -15,7 +15,7 @@ const IO_RETRY_SECONDS = 0.05;
  */
 export class AgentDatabase {
   private readonly known = new Map<string, ReadonlySet<string>>();
-  private readonly prepared = new Map<string, BetterSqlite3.Statement>();
+  private readonly prepared = new Map<string, { statement: BetterSqlite3.Statement; columns: string[] }>();
 
   /**
    * @param path the database as the caller named it, for messages.
@@ -37,11 +37,8 @@ export class AgentDatabase {
   async all(sql: string, ...params: SqlValue[]): Promise<SqlRow[]> {
     try {
       return await retryingIo(this.deps, () => {
-        const statement = this.statement(sql);
-        return asObjects(
-          statement.columns().map(({ name }) => name),
-          statement.all(...params) as SqlValue[][],
-        );
+        const { statement, columns } = this.statement(sql);
+        return asObjects(columns, statement.all(...params) as SqlValue[][]);
       });
     } catch (error) {
       throw this.failure(error);
@@ -67,10 +64,14 @@ export class AgentDatabase {
     return columns;
   }
 
-  private statement(sql: string): BetterSqlite3.Statement {
-    let statement = this.prepared.get(sql);
-    if (statement === undefined) this.prepared.set(sql, (statement = this.handle.prepare(sql).raw(true)));
-    return statement;
+  private statement(sql: string): { statement: BetterSqlite3.Statement; columns: string[] } {
+    let known = this.prepared.get(sql);
+    if (known === undefined) {
+      const statement = this.handle.prepare(sql).raw(true);
+      known = { statement, columns: statement.columns().map(({ name }) => name) };
+      this.prepared.set(sql, known);
+    }
+    return known;
   }
 
   private failure(error: unknown): HermesctlError | Error {

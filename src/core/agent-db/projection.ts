@@ -31,10 +31,12 @@ const LATEST = 1e11;
  * its beginning; 0 where neither is a time that can be.
  */
 export function activityOf({ head, tip }: Pick<AgentSession, 'head' | 'tip'>): number {
-  const time = [tip.last_activity, head.started_at]
-    .map((value) => toFloat(plain(value)))
-    .find((value) => value !== undefined && value > 0 && value < LATEST);
-  return time ?? 0;
+  return timeIn(tip.last_activity) ?? timeIn(head.started_at) ?? 0;
+}
+
+function timeIn(value: SqlValue): number | undefined {
+  const time = typeof value === 'number' ? value : toFloat(plain(value));
+  return time !== undefined && time > 0 && time < LATEST ? time : undefined;
 }
 
 /**

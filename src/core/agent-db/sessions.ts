@@ -1,8 +1,9 @@
 import { toFloat } from '../json/python';
 import { type ContinuationRule, continues } from './continuation';
+import { countMessages } from './counts';
 import type { AgentDatabase } from './database';
 import type { AgentSession, SessionFacts } from './projection';
-import { messageFacts, sessionColumns, storedSession, type StoredSession } from './stored';
+import { messageFacts, type SessionColumn, sessionColumns, storedSession, type StoredSession } from './stored';
 import { unusable } from './unusable';
 import { plain, type SqlRow } from './values';
 
@@ -17,17 +18,35 @@ export type ActivityPlan = 'index' | 'pass' | 'none';
  * Every session that is not the WebUI's own, with its last activity. Messages
  * are not counted: that would read all of them.
  *
+ * @param wanted columns of `sessions` to read; the others are missing from the rows.
  * @throws HermesctlError `DATABASE_UNUSABLE`, also where sessions record no source: then the WebUI's own cannot be told.
  */
-export async function loadSessions(database: AgentDatabase): Promise<{ rows: SessionFacts[]; plan: ActivityPlan }> {
-  const columns = await sessionColumns(database);
+export async function loadSessions(
+  database: AgentDatabase,
+  wanted?: readonly SessionColumn[],
+): Promise<{ rows: SessionFacts[]; plan: ActivityPlan }> {
+  const columns = await sessionColumns(database, wanted);
   if (!(await database.columns('sessions')).has('source'))
     throw unusable(database.path, 'schema', "is of an old hermes-agent: it does not record a session's source");
   const plan = await activityPlan(database);
   const stored = (await database.all(await sessionsQuery(database, columns, plan))) as unknown as SessionFacts[];
   const rows = stored.filter((row) => typeof row.id === 'string');
-  for (const row of rows) row.hasMessages = Boolean((row as unknown as SqlRow)['any_message']);
+  for (const row of rows) {
+    const { any_message: any } = row as unknown as SqlRow;
+    row.hasMessages = any === undefined ? row.last_activity !== null : Boolean(any);
+  }
+  if (plan === 'index') await lookForUntimedMessages(database, rows);
   return { rows, plan };
+}
+
+/** A session without a last activity may have messages nevertheless, in a database whose messages need no time. */
+async function lookForUntimedMessages(database: AgentDatabase, rows: readonly SessionFacts[]): Promise<void> {
+  const untimed = rows.filter((row) => !row.hasMessages);
+  const counts = await countMessages(
+    database,
+    untimed.map(({ id }) => id),
+  );
+  for (const row of untimed) row.hasMessages = (counts?.get(row.id) ?? 0) > 0;
 }
 
 async function activityPlan(database: AgentDatabase): Promise<ActivityPlan> {
@@ -49,10 +68,9 @@ const OF_THE_AGENT = "s.source IS NOT NULL AND s.source != 'webui'";
 export async function sessionsQuery(database: AgentDatabase, columns: string, plan: ActivityPlan): Promise<string> {
   switch (plan) {
     case 'index': {
-      const own = 'FROM messages m WHERE m.session_id = s.id';
-      const last = (await database.columns('messages')).has('timestamp') ? `(SELECT max(m.timestamp) ${own})` : 'NULL';
-      return `SELECT ${columns}, ${last} AS last_activity, EXISTS (SELECT 1 ${own}) AS any_message
-        FROM sessions s WHERE ${OF_THE_AGENT}`;
+      const timed = (await database.columns('messages')).has('timestamp');
+      const last = timed ? '(SELECT max(m.timestamp) FROM messages m WHERE m.session_id = s.id)' : 'NULL';
+      return `SELECT ${columns}, ${last} AS last_activity FROM sessions s WHERE ${OF_THE_AGENT}`;
     }
     case 'pass':
       return `SELECT ${columns}, latest.last_activity, latest.session_id IS NOT NULL AS any_message

@@ -31,8 +31,24 @@ const COLUMNS = [
   'pinned',
 ] as const;
 
+export type SessionColumn = (typeof COLUMNS)[number];
+
 /** A row of `sessions` as it is stored. Times are epoch seconds where they are what they should be. */
-export type StoredSession = Record<(typeof COLUMNS)[number], SqlValue>;
+export type StoredSession = Record<SessionColumn, SqlValue>;
+
+/** What the projection and most filters need of a session: of many, the rest is only read for those that are shown. */
+export const OUTLINE: readonly SessionColumn[] = [
+  'id',
+  'source',
+  'title',
+  'message_count',
+  'started_at',
+  'ended_at',
+  'end_reason',
+  'parent_session_id',
+  'archived',
+  'pinned',
+];
 
 /** Without these a row says nothing (reference: webui-store §5.3). */
 const NEEDED = ['id', 'started_at'] as const;
@@ -42,12 +58,15 @@ const NEEDED = ['id', 'started_at'] as const;
  *
  * @throws HermesctlError `DATABASE_UNUSABLE` where there is no such table, or not the least of its columns.
  */
-export async function sessionColumns(database: AgentDatabase): Promise<string> {
+export async function sessionColumns(
+  database: AgentDatabase,
+  wanted: readonly SessionColumn[] = COLUMNS,
+): Promise<string> {
   const columns = await database.columns('sessions');
   const missing = NEEDED.filter((column) => !columns.has(column));
   if (columns.size === 0) throw unusable(database.path, 'schema', 'has no table of sessions');
   if (missing.length > 0) throw unusable(database.path, 'schema', `has no sessions.${missing.join(', sessions.')}`);
-  return COLUMNS.map((name) => (columns.has(name) ? `s.${name}` : `NULL AS ${name}`)).join(', ');
+  return wanted.map((name) => (columns.has(name) ? `s.${name}` : `NULL AS ${name}`)).join(', ');
 }
 
 /** The row of this session; undefined where there is none. The id is any text. */

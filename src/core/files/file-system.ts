@@ -31,6 +31,10 @@ export type FileSystem = Pick<
   | 'renameSync'
   | 'utimesSync'
   | 'unlinkSync'
+  | 'rmdirSync'
+  | 'symlinkSync'
+  | 'fchmodSync'
+  | 'futimesSync'
 >;
 
 export const nodeFileSystem: FileSystem = nodeFs;

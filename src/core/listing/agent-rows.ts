@@ -1,17 +1,17 @@
 import { countMessages, countUserTurns } from '../agent-db/counts';
 import type { AgentDatabase } from '../agent-db/database';
-import { readLineageKeys } from '../agent-db/lineage-keys';
+import { readLineageKeys, sessionsById } from '../agent-db/lineage-keys';
 import { withAgentDatabase } from '../agent-db/open';
 import { activityOf, type AgentSession, project } from '../agent-db/projection';
-import { agentRow, IN_AGENT_DATABASE } from '../agent-db/row';
+import { agentRow, recordedCount } from '../agent-db/row';
 import { type ActivityPlan, loadSessions } from '../agent-db/sessions';
-import { agentSurroundings } from '../agent-db/surroundings';
+import { type AgentSurroundings, agentSurroundings } from '../agent-db/surroundings';
+import type { SessionColumn } from '../agent-db/stored';
 import { plain } from '../agent-db/values';
 import { isVisible } from '../agent-db/visible';
 import type { Deps } from '../deps';
 import { HermesctlError, type Warning } from '../errors';
 import { toInt } from '../json/python';
-import { RawJson } from '../json/raw';
 import { type Location, locationOfProfile, profileNames } from '../location/location';
 import type { SessionRow } from '../session/row';
 import { type ListedRow, type ListFilter, matches } from './query';
@@ -76,10 +76,17 @@ function asWarning(error: unknown): Warning {
   return { code: error.code, message, ...error.details };
 }
 
+/** What a row of the agent's was made of. */
+interface Origin {
+  database: AgentDatabase;
+  session: AgentSession;
+  around: AgentSurroundings;
+}
+
 /** What the agent's databases add to a list. */
 export class AgentParts {
   readonly plans: AgentPart[] = [];
-  private readonly origin = new Map<string, AgentDatabase>();
+  private readonly origins = new Map<string, Origin>();
 
   constructor(
     private readonly opened: readonly OpenPlace[],
@@ -90,47 +97,52 @@ export class AgentParts {
   /**
    * The conversations that are in a database only and match, unsorted. One of
    * whose segments the store has a file is the store's. Messages are not
-   * counted: {@link complete} does that for the rows that are shown.
+   * counted, and of `columns` only these are read: {@link complete} does the
+   * rest for the rows that are shown.
    */
-  async rows(filter: ListFilter, storeIds: ReadonlySet<string>): Promise<ListedRow[]> {
-    const taken = new Set<string>();
+  async rows(
+    filter: ListFilter,
+    storeIds: ReadonlySet<string>,
+    columns?: readonly SessionColumn[],
+  ): Promise<ListedRow[]> {
     const rows: ListedRow[] = [];
     for (const open of this.opened) {
-      const own = await this.orWarning([], () => this.rowsOf(open, filter, storeIds));
-      for (const listed of own.filter(({ row }) => !taken.has(row.id))) {
-        taken.add(listed.row.id);
-        this.origin.set(listed.row.id, open.database);
+      const own = await this.orWarning([], () => this.sessionsOf(open, filter, storeIds, columns));
+      for (const { listed, origin } of own.filter(({ listed: { row } }) => !this.origins.has(row.id))) {
+        this.origins.set(listed.row.id, origin);
         rows.push(listed);
       }
     }
     return rows;
   }
 
-  private async rowsOf(
+  private async sessionsOf(
     { place, database }: OpenPlace,
     filter: ListFilter,
     storeIds: ReadonlySet<string>,
-  ): Promise<ListedRow[]> {
-    const { rows: stored, plan } = await loadSessions(database);
+    columns: readonly SessionColumn[] | undefined,
+  ): Promise<{ listed: ListedRow; origin: Origin }[]> {
+    const { rows: stored, plan } = await loadSessions(database, columns);
     this.plans.push({ path: database.path, profile: place.profile.value, plan });
-    const { surroundings, warnings } = agentSurroundings(place, this.deps);
+    const { surroundings: around, warnings } = agentSurroundings(place, this.deps);
     this.warnings.push(...warnings);
-    const rows: ListedRow[] = [];
+    const found: { listed: ListedRow; origin: Origin }[] = [];
     for (const session of project(stored)) {
       if (session.path.some((id) => storeIds.has(id))) continue;
-      const listed = { row: agentRow(session, undefined, surroundings), activity: activityOf(session) };
+      const listed = { row: agentRow(session, undefined, around), activity: activityOf(session) };
       if (!matches(listed, filter)) continue;
       if (!filter.all && !(await isShown(database, session))) continue;
-      rows.push(listed);
+      found.push({ listed, origin: { database, session, around } });
       const pause = this.deps.breathe();
       if (pause) await pause;
     }
-    return rows;
+    return found;
   }
 
   /**
-   * Completes these rows: of the agent's the count of messages where none is
-   * recorded, of the store's what the databases know of their ancestry.
+   * Completes these rows: of the agent's with what was not read yet and the
+   * count of messages where none is recorded, of the store's with what the
+   * databases know of their ancestry.
    */
   async complete(rows: ListedRow[]): Promise<ListedRow[]> {
     let completed = rows;
@@ -141,23 +153,15 @@ export class AgentParts {
   }
 
   private async completeFrom(database: AgentDatabase, rows: ListedRow[]): Promise<ListedRow[]> {
-    const ids = (which: (row: SessionRow) => boolean): string[] =>
-      rows.filter(({ row }) => which(row)).map(({ row }) => row.id);
-    const uncounted = ids((row) => this.origin.get(row.id) === database && row.value('message_count') === null);
-    const counts = await countMessages(database, uncounted);
-    const lineage = await readLineageKeys(
-      database,
-      ids((row) => row.value('stored_in') !== IN_AGENT_DATABASE),
-    );
-    const toCount = new Set(uncounted);
+    const origins = rows.map(({ row }) => this.origins.get(row.id)).filter((origin) => origin?.database === database);
+    const own = await completedRows(database, origins as Origin[]);
+    const ofTheStore = rows.filter(({ row }) => !this.origins.has(row.id)).map(({ row }) => row.id);
+    const lineage = await readLineageKeys(database, ofTheStore);
     return rows.map((listed) => {
       const { id } = listed.row;
-      const changes = toCount.has(id)
-        ? { message_count: RawJson.of(counts?.get(id) ?? 0) }
-        : listed.row.value('stored_in') === IN_AGENT_DATABASE
-          ? undefined
-          : lineage.get(id);
-      return changes ? { ...listed, row: listed.row.with(changes) } : listed;
+      const keys = this.origins.has(id) ? undefined : lineage.get(id);
+      const row = own.get(id) ?? (keys && listed.row.with(keys));
+      return row ? { ...listed, row } : listed;
     });
   }
 
@@ -169,6 +173,23 @@ export class AgentParts {
       return otherwise;
     }
   }
+}
+
+async function completedRows(database: AgentDatabase, origins: readonly Origin[]): Promise<Map<string, SessionRow>> {
+  const isCounted = ({ session }: Origin): boolean => recordedCount(session) !== undefined;
+  const uncounted = origins.filter((origin) => !isCounted(origin)).map(({ session }) => session.tip.id);
+  const counts = await countMessages(database, uncounted);
+  const ids = new Set(origins.flatMap(({ session: { head, tip } }) => [head.id, tip.id]));
+  const stored = new Map((await sessionsById(database, [...ids])).map((row) => [String(row.id), row]));
+  return new Map(
+    origins.map(({ session, around }) => {
+      const { head, tip } = session;
+      const full = { ...head, ...stored.get(head.id), id: head.id };
+      const fullTip = tip === head ? full : { ...tip, ...stored.get(tip.id), id: tip.id };
+      const row = agentRow({ ...session, head: full, tip: fullTip }, counts?.get(tip.id) ?? 0, around);
+      return [tip.id, row];
+    }),
+  );
 }
 
 /** Whether a list shows a conversation unless all are asked for. */

@@ -1,3 +1,4 @@
+import { OUTLINE, type SessionColumn } from '../agent-db/stored';
 import type { Deps } from '../deps';
 import type { Warning } from '../errors';
 import type { Location } from '../location/location';
@@ -48,12 +49,22 @@ export async function listSessions(
   const matching = store.rows.filter((listed) => matches(listed, query.filter));
   if (query.agent === undefined) return result(store, pageOf(matching, query), matching.length);
   return withAgentParts(query.agent, deps, async (parts) => {
-    let rows = [...matching, ...(await parts.rows(query.filter, new Set(store.ids)))];
+    let rows = [...matching, ...(await parts.rows(query.filter, new Set(store.ids), columnsFor(query)))];
     // A count is only asked for what is shown, unless it is what the order hangs on.
     if (query.sort === 'messages') rows = await parts.complete(rows);
     const page = await parts.complete(pageOf(rows, query));
     return { ...result(store, page, rows.length, parts.warnings), agent: parts.plans };
   });
+}
+
+/** What has to be read of every agent session to find the page. Where all are shown, reading twice would be in vain. */
+function columnsFor({ filter, sort, limit }: ListQuery): readonly SessionColumn[] | undefined {
+  if (limit === 0) return undefined;
+  const columns = [...OUTLINE];
+  if (filter.model !== undefined) columns.push('model');
+  if (sort === 'tokens') columns.push('input_tokens', 'output_tokens');
+  if (sort === 'cost') columns.push('estimated_cost_usd', 'actual_cost_usd');
+  return columns;
 }
 
 /** Sorts in place. */

@@ -22,6 +22,7 @@ export function describeLocation(location: Location, fs: FileSystem): DescribedP
     path('index_file', location.indexFile),
     path('projects_file', location.projectsFile),
     path('settings_file', location.settingsFile),
+    path('attachments_dir', location.attachmentsDir),
     path('base_home', location.baseHome),
     text('profile', location.profile),
     path('profile_home', location.profileHome),

@@ -20,6 +20,7 @@ export const ENVIRONMENT_VARIABLES = {
   HERMES_WEBUI_STATE_DIR: 'the store: the WebUI’s state directory (flag: --state-dir)',
   HERMES_HOME: 'the agent’s home (flag: --hermes-home)',
   HERMES_BASE_HOME: 'the home that holds `profiles/`, where it is not HERMES_HOME',
+  HERMES_WEBUI_ATTACHMENT_DIR: 'where the WebUI keeps attachments, if not in the store',
   HERMES_WEBUI_DEFAULT_WORKSPACE: 'workspace of sessions that record none',
   HERMES_WEBUI_DEFAULT_MODEL: 'model of sessions that record none',
   LOCALAPPDATA: 'on Windows only: the default home is its `hermes`, and the cache its `hermesctl/cache`',

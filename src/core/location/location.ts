@@ -18,6 +18,8 @@ export interface Location {
   indexFile: Resolved;
   projectsFile: Resolved;
   settingsFile: Resolved;
+  /** Files that users gave to sessions, by session. */
+  attachmentsDir: Resolved;
   /** The home that `profiles/` is under. */
   baseHome: Resolved;
   /** Name of the active profile, or of the one asked for. */
@@ -54,6 +56,7 @@ export function resolveLocation(flags: LocationFlags, env: Environment, fs: File
     indexFile: inStore('sessions', '_index.json'),
     projectsFile: inStore('projects.json'),
     settingsFile: inStore('settings.json'),
+    attachmentsDir: resolveAttachments(env) ?? inStore('attachments'),
     baseHome: base,
     profile,
     profileHome,
@@ -194,6 +197,11 @@ function resolveDefaultWorkspace(env: Environment, fs: FileSystem): Resolved {
   if (set) return { ...set, value: absolute(set.value, env) };
   const candidates = ['workspace', 'work'].map((name) => path.join(env.userHome, name));
   return { value: candidates.find((dir) => isDirectory(fs, dir)) ?? candidates[0], source: 'default' };
+}
+
+function resolveAttachments(env: Environment): Resolved | undefined {
+  const set = fromVariable(env, 'HERMES_WEBUI_ATTACHMENT_DIR');
+  return set && { ...set, value: absolute(set.value, env) };
 }
 
 function realPath(fs: FileSystem, file: string): string {

@@ -1,9 +1,8 @@
 import type { Deps } from '../deps';
-import { DEFAULT_PROFILE } from '../location/location';
-import { claimState } from './claim';
+import { type DrainSources, type DueOptions, inFlight, NO_OWNER, type Remaining, sessionsToDrain } from './due';
 import type { Ledger, Ticket } from './ledger';
 import type { LedgerSession } from './ledger-rows';
-import { earliestUncommitted, isDirty, type Owner, type Segment } from './lifecycle';
+import { earliestUncommitted, type Owner, type Segment } from './lifecycle';
 import {
   type CommitFailure,
   type CommitOutcome,
@@ -13,29 +12,17 @@ import {
   type MemoryProvider,
 } from './providers/provider';
 
-export interface DrainOptions {
+export interface DrainOptions extends DueOptions {
   /** The whole run's budget, in seconds. */
   deadlineSeconds: number;
   /** How many commits at once. */
   concurrency: number;
-  /** Only these sessions. */
-  sessions?: ReadonlySet<string> | undefined;
-  /** Only sessions of this profile. */
-  profile?: string | undefined;
   /** Whether to wait for commits that other processes have under way. */
   wait: boolean;
   /** Whether to wait for what the commits start. */
   waitExtraction: boolean;
   /** Whether a session that the server does not know may be uploaded. */
   syncMessages: boolean;
-}
-
-/** What a drain commits to and from. */
-export interface DrainSources {
-  /** Who owns segments of nobody, by the profile of their session. */
-  ownerFor: (profile: string | null) => Owner | null;
-  open: (owner: Owner) => MemoryProvider | CommitFailure;
-  transcript: (sessionId: string) => CommitRequest['transcript'];
 }
 
 /** A segment that is done with. */
@@ -45,12 +32,6 @@ export interface DrainedSegment {
   outcome: Exclude<CommitOutcome['outcome'], 'failed'>;
   taskId: string | null;
   extraction: Extraction | null;
-}
-
-/** A session that has uncommitted turns still, and why. */
-export interface Remaining {
-  session: LedgerSession;
-  failure: CommitFailure;
 }
 
 export interface Drained {
@@ -68,24 +49,6 @@ const CLAIM_GRACE = 60;
 /** What a provider may take to say how far it was when the time was up. */
 const LAST_WORDS = 1;
 const POLL_SECONDS = 0.25;
-
-/** The sessions that a drain is about. */
-export function sessionsToDrain(
-  sessions: readonly LedgerSession[],
-  { sessions: only, profile }: Pick<DrainOptions, 'sessions' | 'profile'>,
-): LedgerSession[] {
-  return dirtySessions(sessions).filter(
-    (session) =>
-      (only === undefined || only.has(session.sessionId)) &&
-      (profile === undefined || (session.profile ?? DEFAULT_PROFILE) === profile),
-  );
-}
-
-/** The sessions that have uncommitted turns, the one that waits longest first. */
-export function dirtySessions(sessions: readonly LedgerSession[]): LedgerSession[] {
-  const since = (session: LedgerSession): number => earliestUncommitted(session)?.firstAt ?? Infinity;
-  return sessions.filter(isDirty).sort((a, b) => since(a) - since(b) || (a.sessionId < b.sessionId ? -1 : 1));
-}
 
 /**
  * Commits what is not committed (seed 004, `drain_all_on_shutdown`): passes over
@@ -285,17 +248,6 @@ class Drain {
   }
 }
 
-const NO_OWNER = failed(
-  'no_owner',
-  'REFUSED',
-  'No memory provider owns it, and none is configured: memory.provider in config.yaml, or --provider.',
-);
-
-function inFlight({ claim }: LedgerSession): CommitFailure {
-  const who = claim ? `process ${claim.pid} on ${claim.host}` : 'another process';
-  return failed('in_flight', 'LOCKED', `A commit by ${who} is under way; --wait waits for it.`);
-}
-
 function unreached(stopped: Drained['stopped']): CommitFailure {
   return stopped === 'deadline'
     ? failed('deadline', 'UNREACHABLE', 'The time was up before its turn.')
@@ -308,38 +260,4 @@ function aborted(signal: AbortSignal, unless: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true, signal: unless });
   });
-}
-
-/** What a drain would do. */
-export interface DrainPlan {
-  segments: { sessionId: string; segment: Segment }[];
-  remaining: Remaining[];
-}
-
-/** What {@link drain} would try, in its order, and what it could not even try. Asks nobody. */
-export function planDrain(
-  sessions: readonly LedgerSession[],
-  sources: DrainSources,
-  options: Pick<DrainOptions, 'sessions' | 'profile'>,
-  { clock, processes }: Deps,
-): DrainPlan {
-  const plan: DrainPlan = { segments: [], remaining: [] };
-  for (const session of sessionsToDrain(sessions, options)) {
-    const { claim, sessionId, committed } = session;
-    if (claim && claimState(claim, processes, clock.now()) === 'live') {
-      plan.remaining.push({ session, failure: inFlight(session) });
-      continue;
-    }
-    const fallback = sources.ownerFor(session.profile) ?? session.owner;
-    for (const segment of session.segments.filter(({ end }) => end > committed)) {
-      const owner = segment.owner ?? fallback;
-      const provider = owner === null ? NO_OWNER : sources.open(owner);
-      if (!('commit' in provider)) {
-        plan.remaining.push({ session, failure: provider });
-        break; // what comes after it waits for it
-      }
-      plan.segments.push({ sessionId, segment: { ...segment, owner } });
-    }
-  }
-  return plan;
 }

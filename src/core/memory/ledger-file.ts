@@ -4,6 +4,7 @@ import type BetterSqlite3 from 'better-sqlite3';
 
 import type { Deps } from '../deps';
 import { HermesctlError, ioError, isSystemError } from '../errors';
+import { copyWithJournal } from './ledger-copy';
 import { SCHEMA, SCHEMA_VERSION } from './ledger-rows';
 
 /** `HCTM`: what SQLite's own shell shows of a ledger that lost its name. */
@@ -47,10 +48,9 @@ export class LedgerFile {
   }
 
   /**
-   * Opens a ledger to look at it; undefined where there is none. It is not
-   * created and not written, with one exception, which is SQLite's for every
-   * reader: what a writer left half-written when it died is brought back first
-   * to what it was.
+   * Opens a ledger to look at it; undefined where there is none. Nothing is
+   * created, and nothing is written: where a writer died in the midst of a
+   * write, what was there before is made out in a copy.
    *
    * @throws HermesctlError `LOCKED`, `DATABASE_UNUSABLE`, `IO_ERROR`.
    */
@@ -61,7 +61,13 @@ export class LedgerFile {
       return await LedgerFile.openVersion(file, waitSeconds, deps, true);
     } catch (error) {
       if (!needsRollback(error)) throw error;
-      return LedgerFile.openVersion(file, waitSeconds, deps, false);
+    }
+    const { copy, remove } = copyWithJournal(file, deps);
+    try {
+      // The first look undoes what was half-written; after that SQLite needs the file, and not its name.
+      return await LedgerFile.openVersion(copy, waitSeconds, deps, false);
+    } finally {
+      remove();
     }
   }
 

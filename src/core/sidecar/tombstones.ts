@@ -2,7 +2,7 @@ import * as path from 'node:path';
 
 import type { Deps } from '../deps';
 import { HermesctlError, isSystemError, type Warning } from '../errors';
-import { durableWrite } from '../files/durable-write';
+import { assertUnchanged, durableWrite, syncDirectory } from '../files/durable-write';
 import { withFile } from '../files/open-file';
 import type { FileStamp } from '../files/stamp';
 import { decodeJson } from '../json/decode';
@@ -79,6 +79,10 @@ export async function removeTombstones(sessionsDir: string, id: string, deps: De
     const tombstones = readTombstones(sessionsDir, name, deps);
     if (!tombstones?.ids.includes(id)) continue;
     const ids = tombstones.ids.filter((other) => other !== id).sort();
+    if (ids.length === 0) {
+      removeFile(tombstones, deps);
+      continue;
+    }
     const text = formatJson(JSON.stringify({ version: 1, ids }));
     await durableWrite(
       { path: tombstones.path, expected: tombstones.stamp },
@@ -86,6 +90,45 @@ export async function removeTombstones(sessionsDir: string, id: string, deps: De
       deps,
     );
   }
+}
+
+/** Whether a session is recorded as deleted. Throws as {@link readTombstones}. */
+export function isTombstoned(sessionsDir: string, id: string, deps: Deps): boolean {
+  return readTombstones(sessionsDir, TOMBSTONE_FILES[0], deps)?.ids.includes(id) ?? false;
+}
+
+/** The server too leaves no file that records nothing. */
+function removeFile({ path: file, stamp }: Tombstones, deps: Deps): void {
+  assertUnchanged(deps.fs, { path: file, expected: stamp });
+  deps.fs.unlinkSync(file);
+  syncDirectory(deps.fs, path.dirname(file));
+}
+
+/** The server keeps so many, and of more those that come last in the order of their ids (reference: webui-store §2.2). */
+const TOMBSTONE_CAP = 1000;
+
+/**
+ * Records that a session was deleted, so that a server neither restores its
+ * backup nor makes it anew from the agent's database. Written as the server
+ * writes it. The store's lock must be held.
+ *
+ * @returns ids that had to be forgotten because there are too many: never the one recorded now.
+ * @throws HermesctlError `STORE_DAMAGED`, `CHANGED_ON_DISK`, `REFUSED`, `IO_ERROR`
+ */
+export async function addTombstone(sessionsDir: string, id: string, deps: Deps): Promise<string[]> {
+  const [name] = TOMBSTONE_FILES;
+  const old = readTombstones(sessionsDir, name, deps);
+  if (old?.ids.includes(id)) return [];
+  const others = [...new Set(old?.ids)].filter((other) => other.trim() !== '').sort();
+  const forgotten = others.slice(0, Math.max(0, others.length + 1 - TOMBSTONE_CAP));
+  const ids = [...others.slice(forgotten.length), id].sort();
+  const text = formatJson(JSON.stringify({ version: 1, ids }));
+  await durableWrite(
+    { path: path.join(sessionsDir, name), expected: old?.stamp ?? 'absent' },
+    (write) => write(Buffer.from(text)),
+    deps,
+  );
+  return forgotten;
 }
 
 function broken(file: string, cause?: unknown): HermesctlError {

@@ -144,7 +144,6 @@ describe('the query for the list', () => {
     const details = await withSchema(PLAIN_SCHEMA, planOf);
     expect(details.filter((line) => /\bm\b/.test(line))).toEqual([
       'SEARCH m USING COVERING INDEX idx_messages_session (session_id=?)',
-      'SEARCH m USING COVERING INDEX idx_messages_session (session_id=?)',
     ]);
     expect(details.filter((line) => line.startsWith('SCAN'))).toEqual(['SCAN s']);
   });
@@ -163,7 +162,13 @@ describe('the query for the list', () => {
     const rows = `INSERT INTO sessions (id, source, started_at) VALUES ('a', 'cli', 1), ('b', 'cli', 2), ('w', 'webui', 3);
       INSERT INTO messages (session_id, role, content, timestamp) VALUES ('a', 'user', '', 7.5), ('a', 'user', '', 6.5), ('w', 'user', '', 9);`;
     const read = (schema: string): Promise<unknown> =>
-      withSchema(`${schema} ${rows}`, async (database) => (await loadSessions(database)).rows);
+      withSchema(`${schema} ${rows}`, async (database) =>
+        (await loadSessions(database)).rows.map(({ id, hasMessages, last_activity }) => ({
+          id,
+          hasMessages,
+          last_activity,
+        })),
+      );
     const withIndex = await read(PLAIN_SCHEMA);
     expect(withIndex).toMatchObject([
       { id: 'a', hasMessages: true, last_activity: 7.5 },

@@ -186,6 +186,8 @@ describe('defaults of a session', () => {
       value: path.join(userHome, 'w'),
       source: '$HERMES_WEBUI_DEFAULT_WORKSPACE',
     });
+    expect(at().attachmentsDir.value).toBe(`${at().stateDir.value}/attachments`);
+    expect(at({ HERMES_WEBUI_ATTACHMENT_DIR: '/srv/in' }).attachmentsDir).toMatchObject({ value: '/srv/in' });
     expect(at().defaultModel).toEqual({ value: '', source: 'default' });
     expect(at({ HERMES_WEBUI_DEFAULT_MODEL: 'a/b' }).defaultModel.value).toBe('a/b');
   });

@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
 import { claimState, newClaim } from '../../../src/core/memory/claim';
-import { drain, type DrainSources } from '../../../src/core/memory/drain';
+import { type DrainSources } from '../../../src/core/memory/due';
+import { drain } from '../../../src/core/memory/drain';
 import { begin, isDirty, mark, NEW_LIFECYCLE, settle } from '../../../src/core/memory/lifecycle';
 import { failed, type MemoryProvider } from '../../../src/core/memory/providers/provider';
 import { spellOwner } from '../../../src/core/memory/owner';
@@ -328,13 +329,16 @@ describe('command', () => {
     expect(drained.remaining[0].failure).toMatchObject({ reason: 'command_failed', stopsOwner: true });
   });
 
-  it('is ended at the deadline, with what it has started', async () => {
+  it.each([
+    ['ignores', "trap '' TERM"],
+    ['obeys', 'true'],
+  ])('is ended at the deadline, with what it has started, where it %s the signal', async (_, manners) => {
     const bench = await openBench();
     await bench.mark(ID, null);
     const alive = path.join(bench.store.root, 'alive');
     const command = program(
       bench,
-      `trap '' TERM; (trap '' TERM; while :; do date >'${alive}'; sleep 0.1; done) & wait; sleep 60`,
+      `${manners}; (trap '' TERM; while :; do date >'${alive}'; sleep 0.1; done) & wait; sleep 60`,
     );
     const drained = await bench.drain({ deadlineSeconds: 1 }, { command });
     expect(drained.remaining).toMatchObject([{ failure: { reason: 'deadline', code: 'OUTCOME_UNKNOWN' } }]);

@@ -4,7 +4,8 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 import type { Deps } from '../../../src/core/deps';
-import { drain, type DrainSources } from '../../../src/core/memory/drain';
+import { type DrainSources } from '../../../src/core/memory/due';
+import { drain } from '../../../src/core/memory/drain';
 import { Ledger } from '../../../src/core/memory/ledger';
 import {
   abandon,
