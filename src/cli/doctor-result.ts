@@ -87,10 +87,10 @@ function showRepair(context: Context, { outcomes, backupDir, dryRun, before }: R
     const error = 'error' in outcome && outcome.error ? `\t${visibleLine(outcome.error.message)}` : '';
     context.line(`${outcome.action}\t${outcome.session_id ?? '-'}\t${fate}${error}`);
   }
-  if (outcomes.length === 0) context.note('Nothing can be repaired without your judgement.');
+  if (outcomes.length === 0 && before.length > 0) context.note('Nothing can be repaired without your judgement.');
   if (backupDir !== null) context.note(`The versions before are in ${backupDir}.`);
   if (dryRun) context.note('Dry run: nothing was changed.');
-  else context.note(`${before.length} findings before.`);
+  else context.note(`Findings before: ${before.length}.`);
   if (outcomes.length > 0) context.line();
 }
 

@@ -42,6 +42,8 @@ export function runChecks(checks: readonly Check[], snapshot: Snapshot): Finding
   );
 }
 
+const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
 const OTHERS_MAY_READ = 0o044;
 
 /** What is worth knowing and not wrong. */
@@ -58,7 +60,7 @@ export function informationOf({ sessions, database, shrinks }: Snapshot): Inform
   if (shrinks.size > 0) {
     information.push({
       topic: 'cut-on-purpose',
-      summary: `${shrinks.size} backups hold more than their sessions, which were cut on purpose.`,
+      summary: `${plural(shrinks.size, 'backup')} of sessions that were cut on purpose: more is in them than in the sessions.`,
       evidence: { sessions: Object.fromEntries(shrinks) },
     });
   }
@@ -69,7 +71,7 @@ export function informationOf({ sessions, database, shrinks }: Snapshot): Inform
     if (only.length > 0) {
       information.push({
         topic: 'database-only',
-        summary: `${only.length} sessions live only in the agent’s database; 'hermesctl sessions import-cli' brings them into the store.`,
+        summary: `Only in the agent’s database: ${plural(only.length, 'session')}; 'hermesctl sessions import-cli' brings such into the store.`,
         evidence: { sessions: only.length },
       });
     }

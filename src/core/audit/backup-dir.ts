@@ -23,6 +23,9 @@ interface Kept {
   sha256: string | null;
 }
 
+/** A database is not copied as a file, but by SQLite. */
+const LEDGER_COPY = 'hermesctl-memory.db';
+
 export const MANIFEST = 'manifest.json';
 
 /** Where the versions before a repair are kept, unless it is said: a new directory in the state directory, of this second. */
@@ -42,6 +45,7 @@ export function defaultBackupDir(stateDir: string, deps: Deps): string {
  * Keeps a copy of each file, durably, and a manifest of them; the manifest
  * comes last, so that where it is everything is.
  *
+ * @param keepLedger writes a copy of the memory ledger, where that is to be changed.
  * @throws HermesctlError `CHANGED_ON_DISK` where a file is another version by now, `REFUSED` (the directory has something in it), `IO_ERROR`.
  */
 export async function keepAll(
@@ -50,8 +54,10 @@ export async function keepAll(
   files: readonly Endangered[],
   about: Record<string, unknown>,
   deps: Deps,
+  keepLedger?: (file: string) => Promise<void>,
 ): Promise<void> {
   makeEmptyDir(dir, stateDir, deps);
+  if (keepLedger) await keepLedger(path.join(dir, LEDGER_COPY));
   const kept: Kept[] = [];
   for (const file of files) kept.push(await keep(dir, stateDir, file, deps));
   const manifest = { version: 1, made_at: deps.clock.now(), state_dir: stateDir, ...about, files: kept };

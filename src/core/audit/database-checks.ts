@@ -1,3 +1,4 @@
+import { HermesctlError } from '../errors';
 import { truthy } from '../json/python';
 import type { DatabaseSession, GoodFacts } from './database-facts';
 import type { Check, Found } from './finding';
@@ -156,6 +157,22 @@ const agentFile: Check = {
   ),
 };
 
+const memoryClaim: Check = {
+  name: 'memory-claim',
+  looksFor:
+    'A session whose memory a process was committing that is gone; and a ledger of memories that cannot be read.',
+  severity: 'warning',
+  repair: 'clear-claim',
+  run: ({ deadClaims }) =>
+    deadClaims instanceof HermesctlError
+      ? [{ session_id: null, summary: deadClaims.message, evidence: deadClaims.details, repair: null }]
+      : deadClaims.map(({ sessionId, claim }) => ({
+          session_id: sessionId,
+          summary: `Process ${claim!.pid} on ${claim!.host} was committing its memory, and is gone.`,
+          evidence: { pid: claim!.pid, host: claim!.host, since: claim!.since },
+        })),
+};
+
 export const DATABASE_CHECKS: readonly Check[] = [
   unusable,
   damaged,
@@ -165,4 +182,5 @@ export const DATABASE_CHECKS: readonly Check[] = [
   empty,
   newer,
   agentFile,
+  memoryClaim,
 ];

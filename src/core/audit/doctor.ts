@@ -6,7 +6,14 @@ import type { RowDefaults } from '../session/row';
 import { informationOf, runChecks } from './audit';
 import { keepAll } from './backup-dir';
 import type { Check, Finding, Information } from './finding';
-import { applyRepair, endangeredTombstones, type RepairOutcome, type RepairPlan } from './repair';
+import {
+  applyRepair,
+  clearsClaims,
+  copyLedger,
+  endangeredTombstones,
+  type RepairOutcome,
+  type RepairPlan,
+} from './repair';
 import { type Snapshot, takeSnapshot } from './snapshot';
 
 /** What an audit found. */
@@ -46,6 +53,8 @@ export async function keepAndRepair(
 ): Promise<RepairOutcome[]> {
   const files = [...plan.endangered, ...endangeredTombstones(plan, location, deps)];
   const repairs = plan.steps.map(({ action, session_id, path: file }) => ({ action, session_id, path: file }));
-  await keepAll(path.resolve(backupDir), location.stateDir.value, files, { repairs }, deps);
+  const dir = path.resolve(backupDir);
+  const keepLedger = clearsClaims(plan) ? (file: string) => copyLedger(location, file, deps) : undefined;
+  await keepAll(dir, location.stateDir.value, files, { repairs }, deps, keepLedger);
   return applyRepair(plan, location, defaults, deps);
 }

@@ -8,6 +8,8 @@ import { type FileStamp, sameStamp, stampOf } from '../files/stamp';
 import { applyReindex, planPatch, planRebuild } from '../index/reindex';
 import { writeSpliced } from '../json/splice';
 import type { Location } from '../location/location';
+import { Ledger } from '../memory/ledger';
+import { ledgerPath } from '../memory/ledger-file';
 import type { RowDefaults } from '../session/row';
 import { backupPath } from '../sidecar/backup';
 import { applyEdit, editMembers } from '../sidecar/edit';
@@ -66,6 +68,7 @@ export function planRepair(findings: readonly Finding[], snapshot: Snapshot): Re
 
 function pathOf(action: RepairAction, id: string | null, location: Location): string {
   if (action === 'rebuild-index') return location.indexFile.value;
+  if (action === 'clear-claim') return ledgerPath(location.stateDir.value);
   if (action === 'remove-tombstone') return path.join(location.sessionsDir.value, TOMBSTONE_FILES[0]);
   return sidecarPath(location.sessionsDir.value, id!);
 }
@@ -73,7 +76,7 @@ function pathOf(action: RepairAction, id: string | null, location: Location): st
 function endangeredBy(steps: readonly RepairStep[], { location, sessions, index }: Snapshot): Endangered[] {
   if (steps.length === 0) return [];
   const files: Endangered[] = steps.flatMap(({ action, session_id: id, path: file }): Endangered[] => {
-    if (id === null || action === 'remove-tombstone') return [];
+    if (id === null || action === 'remove-tombstone' || action === 'clear-claim') return [];
     const reading = sessions.get(id);
     const stamp = reading === undefined ? 'absent' : reading.state === 'good' ? reading.facts.stamp : reading.stamp;
     return [{ path: file, stamp }];
@@ -92,6 +95,26 @@ export function endangeredTombstones(plan: RepairPlan, location: Location, deps:
     const stats = deps.fs.lstatSync(file, { bigint: true, throwIfNoEntry: false });
     return stats ? [{ path: file, stamp: stampOf(stats) }] : [];
   });
+}
+
+export function clearsClaims({ steps }: RepairPlan): boolean {
+  return steps.some(({ action }) => action === 'clear-claim');
+}
+
+const LEDGER_WAIT_SECONDS = 10;
+
+async function withLedger(location: Location, deps: Deps, work: (ledger: Ledger) => Promise<void>): Promise<void> {
+  const ledger = await Ledger.open(location.stateDir.value, LEDGER_WAIT_SECONDS, deps);
+  try {
+    await work(ledger);
+  } finally {
+    ledger.close();
+  }
+}
+
+/** Copies the memory ledger to a new file. */
+export function copyLedger(location: Location, file: string, deps: Deps): Promise<void> {
+  return withLedger(location, deps, (ledger) => ledger.copyTo(file));
 }
 
 /** What became of a step. */
@@ -117,7 +140,9 @@ export async function applyRepair(
   }
   const indexStep: RepairStep = { action: 'rebuild-index', session_id: null, path: location.indexFile.value };
   const isPlanned = plan.steps.some(({ action }) => action === 'rebuild-index');
-  const changed = outcomes.flatMap(({ done, session_id: id }) => (done && id !== null ? [id] : []));
+  const changed = outcomes.flatMap(({ action, done, session_id: id }) =>
+    done && id !== null && action !== 'clear-claim' ? [id] : [],
+  );
   if (!isPlanned && changed.length === 0) return outcomes;
   const outcome = await attempt(indexStep, async () => {
     // Where the index is not made anew, the rows of what was changed are.
@@ -161,6 +186,8 @@ async function applyStep(step: RepairStep, stamp: FileStamp | 'absent', location
     }
     case 'fix-message-count':
       return fixMessageCount(step.path, id, stamp, deps);
+    case 'clear-claim':
+      return withLedger(location, deps, (ledger) => ledger.clearDeadClaim(id));
     case 'remove-tombstone':
       return removeTombstones(location.sessionsDir.value, id, deps);
     default:

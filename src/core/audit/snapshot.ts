@@ -6,6 +6,8 @@ import { planGcTmp, type TemporaryFile } from '../files/temporary';
 import { type Drift, driftOf } from '../index/drift';
 import { planRebuild, type ReindexPlan } from '../index/reindex';
 import type { Location } from '../location/location';
+import { Ledger } from '../memory/ledger';
+import type { LedgerSession } from '../memory/ledger-rows';
 import { type Project, readProjects } from '../projects/read';
 import { isStoreId } from '../session/id';
 import type { RowDefaults } from '../session/row';
@@ -60,6 +62,8 @@ export interface Snapshot {
   projects: Project[] | HermesctlError;
   database: DatabaseFacts;
   agentFiles: AgentFile[];
+  /** Sessions whose memory a process was committing that is gone; an error where the ledger cannot be read. */
+  deadClaims: LedgerSession[] | HermesctlError;
 }
 
 const STALE_TEMPORARY_SECONDS = 3600;
@@ -114,6 +118,7 @@ export async function takeSnapshot(location: Location, defaults: RowDefaults, de
     projects: projectsOf(location, deps),
     database: await readDatabaseFacts(location.agentDatabase.value, deps),
     agentFiles: agentFiles(location, deps),
+    deadClaims: await deadClaimsOf(location, deps),
   };
 }
 
@@ -161,6 +166,23 @@ function asideFiles(sessionsDir: string, names: readonly string[]): AsideFile[] 
 function projectsOf(location: Location, deps: Deps): Project[] | HermesctlError {
   try {
     return readProjects(deps.fs, location.projectsFile.value);
+  } catch (error) {
+    if (error instanceof HermesctlError) return error;
+    throw error;
+  }
+}
+
+const LEDGER_WAIT_SECONDS = 2;
+
+async function deadClaimsOf(location: Location, deps: Deps): Promise<LedgerSession[] | HermesctlError> {
+  try {
+    const ledger = await Ledger.openToRead(location.stateDir.value, LEDGER_WAIT_SECONDS, deps);
+    if (!ledger) return [];
+    try {
+      return await ledger.deadClaims();
+    } finally {
+      ledger.close();
+    }
   } catch (error) {
     if (error instanceof HermesctlError) return error;
     throw error;

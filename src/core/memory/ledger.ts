@@ -214,6 +214,27 @@ export class Ledger {
     });
   }
 
+  /** The sessions that are claimed by a process that is gone, or longer than it said. */
+  async deadClaims(): Promise<LedgerSession[]> {
+    const { clock, processes } = this.deps;
+    const sessions = await this.file.read(() => this.rows.readAll());
+    return sessions.filter(({ claim }) => claim !== null && claimState(claim, processes, clock.now()) !== 'live');
+  }
+
+  /** Clears the claim of a session, where it is dead; what it was to commit is there to be tried again. */
+  clearDeadClaim(id: string): Promise<void> {
+    const { clock, processes } = this.deps;
+    return this.file.write(() => {
+      const claim = this.rows.read(id)?.claim ?? null;
+      if (claim !== null && claimState(claim, processes, clock.now()) !== 'live') this.rows.setClaim(id, null);
+    });
+  }
+
+  /** Writes a copy of the whole ledger to a new file. */
+  copyTo(file: string): Promise<void> {
+    return this.file.copyTo(file);
+  }
+
   /** Remembers how many messages of an upload the server has acknowledged. */
   recordUpload(id: string, sent: number): Promise<void> {
     return this.file.write(() => this.rows.setUpload(id, sent));
