@@ -10,13 +10,15 @@ import {
 import { assertDeletable, resolveDeletable } from '../core/changes/deletable-ids';
 import type { ChangeTarget } from '../core/changes/sessions';
 import { HermesctlError } from '../core/errors';
-import type { IndexOutcome } from '../core/index/reindex';
+import type { WebuiClient } from '../core/server/client';
+import { deleteOnServer } from '../core/server/changes';
 import { confirm } from './confirm';
 import type { Context } from './context';
 import { showItems } from './delete-result';
 import { type Failure, failureOf, failuresForOutput } from './each-session';
-import { mutate, type MutationFlagValues } from './mutation';
+import { FILES_CHANGED, mutate, type MutationFlagValues, warnOfIndex } from './mutation';
 import type { OutputValue } from './output/document';
+import { refuseOnServer } from './server-route';
 import { givenIds } from './session-ids';
 
 /**
@@ -81,26 +83,45 @@ export async function deleteEach(
 ): Promise<void> {
   const results: DeleteResult[] = [];
   const failures: Failure[] = [];
-  await mutate(context, flags, async (target) => {
+  const each = (work: (id: string) => Promise<DeleteResult>): Promise<void> =>
+    eachId(context, ids, async (id) => {
+      try {
+        results.push(await work(id));
+      } catch (error) {
+        if (one || !(error instanceof HermesctlError)) throw error;
+        failures.push({ session_id: id, error });
+      }
+    });
+  const onDisk = async (target: ChangeTarget): Promise<void> => {
     const deleted: Deleted[] = [];
     try {
-      await eachId(context, ids, async (id) => {
-        try {
-          results.push(await deleteOne(context, target, id, options, deleted));
-        } catch (error) {
-          if (one || !(error instanceof HermesctlError)) throw error;
-          failures.push({ session_id: id, error });
-        }
-      });
+      await each((id) => deleteOne(context, target, id, options, deleted));
     } finally {
       // Also of those that were deleted before a signal, or a bug, ended the rest.
-      warnOfIndex(context, await finishDeletes(target, deleted, context.deps));
+      warnOfIndex(context, await finishDeletes(target, deleted, context.deps), FILES_CHANGED);
     }
-  });
+  };
+  const onServer = (client: WebuiClient): Promise<void> => {
+    refuseOnServer({ 'store-only': !options.agent, 'agent-only': !options.store });
+    if (options.trash) throw keepsNothing();
+    return each(async (id) => {
+      const { result, warnings } = await deleteOnServer(client, context, id, options, context.deps);
+      context.warn(...warnings);
+      return result;
+    });
+  };
+  await mutate(context, flags, onDisk, { onServer });
   await present(context, results, failures, one, flags['dry-run']);
   context.failures(failures);
   const failure = failureOf(failures, ids.length);
   if (failure) throw failure;
+}
+
+/** What cannot be brought back is not done where its keeping was asked for. */
+function keepsNothing(): HermesctlError {
+  return new HermesctlError('REFUSED', 'The server that has this store deletes for good: it has no trash.', {
+    hint: '--no-trash says that it may; or stop it first, and everything is kept.',
+  });
 }
 
 async function eachId(context: Context, ids: readonly string[], work: (id: string) => Promise<void>): Promise<void> {
@@ -128,15 +149,6 @@ async function deleteOne(
   deleted.push(done);
   context.warn(...done.warnings);
   return done.result;
-}
-
-export function warnOfIndex(context: Context, index: IndexOutcome | null): void {
-  if (index?.updated !== false) return;
-  context.warn({
-    code: 'INDEX_NOT_UPDATED',
-    message: `The files were changed, the index was not: ${index.error} '${index.hint}' mends it.`,
-    command: index.hint,
-  });
 }
 
 async function present(

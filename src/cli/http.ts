@@ -22,7 +22,7 @@ async function exchange(request: HttpRequest, interrupted: AbortSignal): Promise
   return new Promise((resolve, reject) => {
     let connected = false;
     const { method, headers, body } = request;
-    const outgoing = open(url, {
+    const options = {
       method,
       agent: false,
       headers: {
@@ -31,7 +31,15 @@ async function exchange(request: HttpRequest, interrupted: AbortSignal): Promise
         ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }),
         ...headers,
       },
-    });
+    };
+    let outgoing: ClientRequest;
+    try {
+      outgoing = open(url, options);
+    } catch (error) {
+      // A header that cannot be sent; Node.js names it and keeps its value to itself.
+      reject(new HttpFailure('unreachable', false, `${url.host}: ${(error as Error).message}`));
+      return;
+    }
     const settle = (act: () => void): void => {
       clearTimeout(timer);
       request.signal?.removeEventListener('abort', onAbort);

@@ -2,6 +2,7 @@ import type { ImportResult, ImportRun } from '../core/changes/import-run';
 import { HermesctlError } from '../core/errors';
 import type { Context } from './context';
 import { type Failure, failureOf, failuresForOutput } from './each-session';
+import { warnOfIndex } from './mutation';
 import type { OutputValue } from './output/document';
 import { visibleLine } from './output/visible';
 
@@ -14,13 +15,7 @@ import { visibleLine } from './output/visible';
 export async function showImport(context: Context, run: ImportRun, one: boolean, dryRun: boolean): Promise<void> {
   const { results, index } = run;
   context.warn(...run.warnings);
-  if (index?.updated === false) {
-    context.warn({
-      code: 'INDEX_NOT_UPDATED',
-      message: `The sessions were saved, the index was not: ${index.error} '${index.hint}' mends it.`,
-      command: index.hint,
-    });
-  }
+  warnOfIndex(context, index, 'The sessions were saved');
   const failures: Failure[] = results.flatMap(({ session_id, error }) => (error ? [{ session_id, error }] : []));
   if (one && failures.length > 0) throw failures[0].error;
   const counts = countsOf(results);

@@ -106,12 +106,19 @@ export async function showChange<T extends { index?: unknown }>(
   });
 }
 
+/** What is done where only the index is behind. */
+export const FILES_CHANGED = 'The files were changed';
+
 /** A session that was saved and whose row was not is a warning: the save stands. */
-export function warnOfIndex(context: Context, index: IndexOutcome | null | undefined): void {
+export function warnOfIndex(
+  context: Context,
+  index: IndexOutcome | null | undefined,
+  done = 'The session was saved',
+): void {
   if (index?.updated !== false) return;
   context.warn({
     code: 'INDEX_NOT_UPDATED',
-    message: `The session was saved, the index was not: ${index.error} '${index.hint}' mends it.`,
+    message: `${done}, the index was not: ${index.error} '${index.hint}' mends it.`,
     command: index.hint,
   });
 }

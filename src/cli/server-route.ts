@@ -117,3 +117,17 @@ function passwordOf(context: Context, flags: ServerFlagValues): string | undefin
     throw isSystemError(error) ? ioError(error, file) : error;
   }
 }
+
+/**
+ * Refuses what a server's endpoint cannot do: what was asked for is done or refused, never left out.
+ *
+ * @throws HermesctlError `REFUSED` naming the flag.
+ */
+export function refuseOnServer(given: Record<string, boolean>): void {
+  const flag = Object.keys(given).find((name) => given[name]);
+  if (flag === undefined) return;
+  throw new HermesctlError('REFUSED', `The server that has this store cannot do --${flag}.`, {
+    hint: 'Leave the flag out, or stop the server.',
+    details: { flag },
+  });
+}

@@ -1,8 +1,7 @@
 import { applyUndelete, planUndelete, type UndeleteOptions, undeleteResult } from '../core/changes/undelete';
 import type { Context } from './context';
 import { showItems } from './delete-result';
-import { warnOfIndex } from './delete-sessions';
-import { mutate, type MutationFlagValues } from './mutation';
+import { FILES_CHANGED, mutate, type MutationFlagValues, warnOfIndex } from './mutation';
 import type { OutputValue } from './output/document';
 
 /** Brings a session back from the trash, and shows what came back. */
@@ -20,7 +19,7 @@ export async function undeleteAndShow(
       : applyUndelete(plan, target, deps);
   });
   context.warn(...warnings);
-  warnOfIndex(context, result.index);
+  warnOfIndex(context, result.index, FILES_CHANGED);
   await context.show({
     json: (document) => {
       document.member('restore', result as unknown as OutputValue);

@@ -132,3 +132,10 @@ it('names the server in a failure, and never its password', async () => {
   expect(message).toContain('127.0.0.1:');
   expect(message).not.toContain('hunter2');
 });
+
+it('does not send a header that cannot be one, and does not say what it held', async () => {
+  const failed = await failure(send('http://127.0.0.1:9/', { headers: { 'x-key': 'schlüssel\n日本' } }));
+  expect(failed).toMatchObject({ kind: 'unreachable', sent: false });
+  expect(failed.message).toContain('x-key');
+  expect(failed.message).not.toContain('schl');
+});

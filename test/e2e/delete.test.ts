@@ -7,13 +7,13 @@ import { describe, expect, it } from 'vitest';
 
 import { applyDelete, finishDeletes, planDelete } from '../../src/core/changes/delete';
 import { applyUndelete, planUndelete } from '../../src/core/changes/undelete';
-import { agentDatabaseOf, executed } from '../support/agent-db';
+import { agentDatabaseOf, executed, PLAIN_SCHEMA } from '../support/agent-db';
 import { cliJson, ROOT } from '../support/cli';
-import { CHILD, contentOf, deletableStore, DELEGATE, DOOMED, OTHER } from '../support/deletable-store';
+import { CHILD, contentOf, deletableStore, DELEGATE, DOOMED, OTHER, rowsOf } from '../support/deletable-store';
 import { testDeps } from '../support/deps';
 import { runInProcess } from '../support/in-process';
 import { hasProgram, shell } from '../support/spawn';
-import { makeStore, session, type TestStore } from '../support/store';
+import { makeStore, session, type TestStore, vectorStore } from '../support/store';
 import { changeTarget, outcomeOf } from '../support/writing';
 
 interface Deleted {
@@ -69,7 +69,14 @@ describe('a deletion and a restore', () => {
     expect(gone).toEqual([]);
     expect(Object.values(left).filter((row) => row.includes(DOOMED) && row.startsWith('text'))).toEqual([]);
     expect(left['conversation_generations 0']).toContain(DOOMED);
-    expect(left).toMatchObject({ integrity: 'ok', 'foreign keys': '[]', messages_fts: '[2]' });
+    expect(left).toMatchObject({
+      integrity: 'ok',
+      'foreign keys': '[]',
+      messages_fts: '[2]',
+      'messages_fts agrees': 'ok',
+      'messages_fts_trigram agrees': 'ok',
+    });
+    expect(before).toMatchObject({ 'messages_fts agrees': 'ok', 'messages_fts_trigram agrees': 'ok' });
     for (const [key, value] of Object.entries(left).filter(([name]) => name.includes(OTHER)))
       expect(value).toBe(before[key]);
     expect(JSON.parse(fs.readFileSync(`${store.sessionsDir}/_deleted_webui_sessions.json`, 'utf8'))).toEqual({
@@ -418,6 +425,150 @@ describe('what is deleted', () => {
     expect({ code: broken.code, error: broken.json.error?.code }).toEqual({ code: 7, error: 'STORE_DAMAGED' });
   });
 });
+
+describe('databases that the agent made', () => {
+  it('give back every row of every session of the real one', async () => {
+    const store = vectorStore('real-4');
+    const database = agentDatabaseOf(store);
+    const before = rowsOf(database);
+    const words = wordsIn(database);
+    const ids = idsIn(database);
+    expect(ids.length).toBeGreaterThan(50);
+    const { json } = await run<{
+      sessions: Deleted['session'][];
+      failed: { session_id: string; error: { code: string } }[];
+    }>(store, ...['sessions', 'delete', '--yes', '--agent-only', ...ids]);
+    // Delegates went with who sent them, before it was their turn.
+    const delegates = json.sessions.flatMap(({ agent }) => agent.sessions.slice(1));
+    expect(json.failed.map(({ error }) => error.code)).toEqual(delegates.map(() => 'SESSION_NOT_FOUND'));
+    expect(json.failed.map(({ session_id: id }) => id).sort()).toEqual(delegates.sort());
+    expect(delegates.length).toBeGreaterThan(0);
+    expect(idsIn(database)).toEqual([]);
+    expect(rowsOf(database)).toMatchObject({ integrity: 'ok', 'foreign keys': '[]' });
+    for (const { session_id: id } of [...json.sessions].reverse()) {
+      const back = await run<{ warnings: unknown[] }>(store, 'sessions', 'restore', id);
+      expect({ id, code: back.code, warnings: back.json.warnings }).toEqual({ id, code: 0, warnings: [] });
+    }
+    expect(rowsOf(database)).toEqual(before);
+    expect(wordsIn(database)).toEqual(words);
+  });
+
+  it('were indexed by an older SQLite, which stopped at a NUL: the totals stay right', async () => {
+    const store = vectorStore('real-4');
+    const database = agentDatabaseOf(store);
+    const [id] = idsWithNul(database);
+    const { words, rows } = wordsIn(database);
+    await run(store, 'sessions', 'delete', id, '--yes', '--agent-only');
+    // What is left is what was counted of the messages that are left: no word was taken off that was never there.
+    const left = wordsIn(database);
+    expect(left.rows).toBeLessThan(rows);
+    expect(left.words).toBe(left.counted);
+    expect(words).toBeGreaterThan(left.words);
+  });
+
+  it('keep their own text in the index of an older SQLite, which stops a deletion of what it cut off', async () => {
+    const store = deletableStore({ fts: 'inline' });
+    const file = agentDatabaseOf(store);
+    const database = new Database(file);
+    database.unsafeMode();
+    database.exec("UPDATE messages_fts_trigram_docsize SET sz = x'00' WHERE id = 3");
+    database.close();
+    const before = contentOf(store);
+    const { code, json } = await run(store, 'sessions', 'delete', DOOMED, '--yes');
+    expect({ code, error: json.error?.code }).toEqual({ code: 12, error: 'DATABASE_UNUSABLE' });
+    expect(json.error!.message).toContain('messages_fts_trigram');
+    expect(contentOf(store)).toEqual(before);
+  });
+
+  it.each([
+    ['without lineage, markers, activity or foreign keys', PLAIN_SCHEMA.replace('parent_session_id TEXT,', '')],
+    ['as it always was', PLAIN_SCHEMA],
+    ['without messages', 'CREATE TABLE sessions (id TEXT PRIMARY KEY, source TEXT, started_at REAL, title TEXT)'],
+    ['in UTF-16', `PRAGMA encoding = 'UTF-16le'; ${PLAIN_SCHEMA}`],
+  ])('may be old: %s', async (_, schema) => {
+    const store = makeStore({ [DOOMED]: session(DOOMED) });
+    const file = agentDatabaseOf(store);
+    const database = new Database(file);
+    database.exec(schema);
+    database.exec(
+      `INSERT INTO sessions (id, source, started_at, title) VALUES ('${DOOMED}', 'cli', 1, 'naïve 日本語'), ('x', 'cli', 2, NULL)`,
+    );
+    if (schema.includes('messages')) {
+      database.exec(
+        `INSERT INTO messages (session_id, role, content, timestamp) VALUES ('${DOOMED}', 'user', char(0) || '日本', 1), ('x', 'user', 'b', 2)`,
+      );
+    }
+    database.close();
+    await run(store, 'reindex');
+    const before = contentOf(store);
+    expect((await run(store, 'sessions', 'delete', DOOMED, '--yes')).code).toBe(0);
+    expect(idsIn(file)).toEqual(['x']);
+    expect((await run(store, 'sessions', 'restore', DOOMED)).code).toBe(0);
+    expect(contentOf(store)).toEqual(before);
+  });
+
+  it('may lack the table of sessions, which stops a deletion', async () => {
+    const store = makeStore({ [DOOMED]: session(DOOMED) });
+    executed(agentDatabaseOf(store), 'CREATE TABLE other (x)');
+    const { code, json } = await run(store, 'sessions', 'delete', DOOMED, '--yes');
+    expect({ code, hint: json.error?.hint.includes('--store-only') }).toEqual({ code: 12, hint: true });
+  });
+
+  it('take back rows when they have got more columns since, and refuse when they have fewer', async () => {
+    const store = deletableStore();
+    const file = agentDatabaseOf(store);
+    await run(store, 'sessions', 'delete', DOOMED, '--yes');
+    executed(file, 'ALTER TABLE messages ADD COLUMN newer TEXT; ALTER TABLE sessions DROP COLUMN odd');
+    const gone = contentOf(store);
+    const { code, json } = await run(store, 'sessions', 'restore', DOOMED);
+    expect({ code, error: json.error?.code }).toEqual({ code: 12, error: 'DATABASE_UNUSABLE' });
+    expect(contentOf(store)).toEqual(gone);
+    executed(file, 'ALTER TABLE sessions ADD COLUMN odd');
+    expect((await run(store, 'sessions', 'restore', DOOMED)).code).toBe(0);
+  });
+});
+
+/** Of the index of trigrams: how many words its totals tell, how many it counted message by message, of how many messages. */
+function wordsIn(file: string): { words: number; counted: number; rows: number } {
+  const database = new Database(file, { readonly: true });
+  try {
+    const varints = (bytes: Buffer): number[] => {
+      const numbers = [0];
+      for (const byte of bytes) {
+        numbers[numbers.length - 1] = numbers.at(-1)! * 128 + (byte & 127);
+        if (byte < 128) numbers.push(0);
+      }
+      return numbers.slice(0, -1);
+    };
+    const sum = (numbers: number[]): number => numbers.reduce((a, b) => a + b, 0);
+    const totals = database.prepare('SELECT block FROM messages_fts_trigram_data WHERE id = 1').pluck().get() as Buffer;
+    const sizes = database.prepare('SELECT sz FROM messages_fts_trigram_docsize').pluck().all() as Buffer[];
+    const [rows, ...words] = varints(totals);
+    return { words: sum(words), counted: sum(sizes.map((size) => sum(varints(size)))), rows };
+  } finally {
+    database.close();
+  }
+}
+
+function idsWithNul(file: string): string[] {
+  const database = new Database(file, { readonly: true });
+  try {
+    const query =
+      "SELECT DISTINCT session_id FROM messages WHERE role <> 'tool' AND instr(CAST(content AS BLOB), x'00') = 1";
+    return database.prepare(query).pluck().all() as string[];
+  } finally {
+    database.close();
+  }
+}
+
+function idsIn(file: string): string[] {
+  const database = new Database(file, { readonly: true });
+  try {
+    return database.prepare('SELECT id FROM sessions ORDER BY rowid').pluck().all() as string[];
+  } finally {
+    database.close();
+  }
+}
 
 describe('what comes back', () => {
   it('comes from another file system as well', async () => {

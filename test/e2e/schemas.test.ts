@@ -158,3 +158,33 @@ describe('output on made stores agrees with its schema', () => {
     expect((await run('sessions-list', ['sessions', 'list', '--project', 'x'], store)).code).toBe(7);
   });
 });
+
+describe('output about memory agrees with its schema', () => {
+  it('from the first scan to the last drain', async () => {
+    const store = makeStore({
+      aaaa0001: session('aaaa0001'),
+      bbbb0002: session('bbbb0002', { profile: 'work' }),
+      hurt0003: '{"messages":',
+    });
+    const partial = async (schema: string, args: string[], exit = 3): Promise<void> => {
+      const { code, json } = await cliJson<Document>(args, { env: store.env });
+      expect(faults(schema, json), JSON.stringify(json)).toEqual([]);
+      expect(code).toBe(exit);
+    };
+    await run('memory-status', ['memory', 'status'], store);
+    await run('memory-drain', ['memory-drain'], store);
+    await run('memory-scan', ['memory', 'scan', '--dry-run'], store);
+    await run('memory-scan', ['memory', 'scan'], store);
+    await partial('memory-scan', ['memory', 'scan', 'hurt0003', 'aaaa0001']);
+    await run('memory-mark', ['memory', 'mark', 'aaaa0001'], store);
+    await run('memory-mark', ['memory', 'mark', 'nosuch01'], store);
+    await partial('memory-mark', ['memory', 'mark', 'aaaa0001', 'nosuch01', '--dry-run']);
+    await partial('memory-drain', ['memory-drain', '--dry-run']);
+    await partial('memory-drain', ['memory-drain', '--command', 'false']);
+    await run('memory-status', ['memory', 'status', 'aaaa0001', 'bbbb'], store);
+    await run('memory-discard', ['memory', 'discard', 'aaaa0001'], store);
+    await partial('memory-discard', ['memory', 'discard', 'aaaa0001', 'nosuch01']);
+    await run('memory-drain', ['memory-drain', '--command', 'false', '--dry-run'], store);
+    await partial('memory-drain', ['memory-drain', '--command', 'true']);
+  });
+});

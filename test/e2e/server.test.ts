@@ -3,6 +3,7 @@ import path from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
+import { addAgentSessions } from '../support/agent-sessions';
 import { cli, cliJson } from '../support/cli';
 import { makeStore, session, type TestStore, treeHash } from '../support/store';
 import { startStub, type Stub, type StubOptions } from '../support/webui-stub';
@@ -189,6 +190,41 @@ describe('beside a server that has the store', () => {
     expect(code).toBe(8);
     const all = await cliJson<Document>(['sessions', 'repair', '--all', '--via', 'disk'], { env });
     expect(all.json).toMatchObject({ sessions: [{ session_id: 'stale0000005', reason: 'stream-alive' }] });
+  });
+
+  it('imports through it what is to be imported, and asks it for nothing else', async () => {
+    const store = storeWithTalk();
+    addAgentSessions(store, [
+      { session: { id: 'fresh' }, messages: ['Hello', 'Hi.', 'More?'] },
+      { session: { id: ID }, messages: ['Something else'] },
+      { session: { id: 'empty' }, messages: [] },
+    ]);
+    const stub = await startStub(store);
+    const env = { ...store.env, HERMES_WEBUI_PORT: stub.port };
+    const { code, json } = await cliJson<Document>(['import-cli', 'fresh', ID, 'empty'], { env });
+    expect(code).toBe(0);
+    expect(json).toMatchObject({
+      import: { imported: 1, skipped: 2, index: { updated: true } },
+      sessions: [{ status: 'imported', message_count: 3 }, { reason: 'diverged' }, { reason: 'empty' }],
+    });
+    expect(stub.requests()).toEqual(['GET /health', 'POST /api/session/import_cli']);
+    expect(readSidecar(store, 'fresh')['title']).toBe('From the server');
+    const refused = await cliJson<Document>(['import-cli', 'fresh', '--ensure-project'], { env });
+    expect(refused.json.error).toMatchObject({ code: 'REFUSED' });
+  });
+
+  it('deletes through it only where nothing is to be kept', async () => {
+    const { code, json, stub, store } = await beside(['sessions', 'delete', ID, '--yes']);
+    expect(code).toBe(13);
+    expect(json.error).toMatchObject({ code: 'REFUSED' });
+    const env = { ...store.env, HERMES_WEBUI_PORT: stub.port };
+    const half = await cliJson<Document>(['sessions', 'delete', ID, '--yes', '--no-trash', '--store-only'], { env });
+    expect(half.json.error).toMatchObject({ code: 'REFUSED' });
+    expect(stub.requests().filter((line) => line.startsWith('POST'))).toEqual([]);
+    const gone = await cliJson<Document>(['sessions', 'delete', ID, '--yes', '--no-trash'], { env });
+    expect(gone.code).toBe(0);
+    expect(gone.json).toMatchObject({ session: { session_id: ID, trash: null, via: 'server' } });
+    expect(fs.existsSync(sidecarFile(store, ID))).toBe(false);
   });
 
   it('reads without asking it', async () => {

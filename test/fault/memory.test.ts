@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 
@@ -217,6 +218,45 @@ it('shows what was there before a writer that died in the midst of a write', asy
   expect((await cli(['memory', 'mark', 'kept0001', '--unseen', '--state-dir', copy])).stdout).toBe('kept0001\t2\n');
   expect(fs.readdirSync(copy).sort()).toEqual([path.basename(file), 'sessions']);
   expect((await status()).json.sessions).toMatchObject([{ generation: 2 }]);
+});
+
+it.each(['SIGINT', 'SIGTERM'] as const)('gives its claims back on %s', async (signal) => {
+  const server = await OpenViking.start();
+  const store = makeStore();
+  const bench = await MemoryBench.open(store);
+  onTestFinished(() => bench.close());
+  for (const id of ['wait0001', 'wait0002']) await bench.mark(id, ownerAt(server.url));
+  let child: ChildProcess | undefined;
+  server.mischief = () => {
+    // Once: a second one would end it without more ado.
+    child?.kill(signal);
+    child = undefined;
+    return 'hang';
+  };
+  const ended = await cli(['memory-drain', '--endpoint', server.url], {
+    env: store.env,
+    started: (process) => (child = process),
+  });
+  expect(ended.code).toBe(signal === 'SIGINT' ? 130 : 143);
+  expect((await bench.ledger.sessions()).map(({ claim }) => claim)).toEqual([null, null]);
+  expect(await bench.uncommitted()).toEqual({ wait0001: 1, wait0002: 1 });
+});
+
+it('is over at its deadline, also with a server that hangs', async () => {
+  const server = await OpenViking.start();
+  const store = makeStore();
+  const bench = await MemoryBench.open(store);
+  onTestFinished(() => bench.close());
+  for (let i = 0; i < 40; i++) await bench.mark(`hang${i}`, ownerAt(server.url));
+  server.mischief = () => 'hang';
+  const { code, json } = await cliJson<DrainJson & { drain: { took_seconds: number } }>(
+    ['memory-drain', '--endpoint', server.url, '--deadline', '2s'],
+    { env: store.env },
+  );
+  expect(code).toBe(3);
+  expect(json.drain).toMatchObject({ stopped: 'deadline' });
+  expect(json.drain.took_seconds).toBeLessThan(30);
+  expect(json.remaining).toHaveLength(40);
 });
 
 it('counts each mark of many hooks at once', async () => {

@@ -35,6 +35,14 @@ function respond({ method, url, headers }, body) {
 }
 
 function change(url, body, profile) {
+  if (url === '/api/session/import_cli') {
+    const isNew = !fs.existsSync(file(body.session_id));
+    const [, answer] = save(
+      { session_id: body.session_id, profile: 'default', title: 'From the server', messages: [] },
+      {},
+    );
+    return [200, { ...answer, imported: isNew }];
+  }
   if (!fs.existsSync(file(body.session_id))) return [404, { error: 'Session not found' }];
   const session = JSON.parse(fs.readFileSync(file(body.session_id), 'utf8'));
   const own = session.profile ?? 'default';
@@ -49,6 +57,9 @@ function change(url, body, profile) {
       return save({ ...session, pinned: body.pinned }, { ok: true });
     case '/api/session/archive':
       return save({ ...session, archived: body.archived }, { ok: true });
+    case '/api/session/delete':
+      fs.rmSync(file(body.session_id));
+      return [200, { ok: true, state_db_cleanup_failed: false }];
     default:
       return [404, { error: 'not found' }];
   }

@@ -1,9 +1,10 @@
 import { BaseCommand } from '../../cli/base-command';
-import { mutate, mutationFlags } from '../../cli/mutation';
+import { mutate, plainMutationFlags } from '../../cli/mutation';
 import { showRecord } from '../../cli/result-fields';
+import type { ChangeTarget } from '../../core/changes/sessions';
 import type { ErrorCode } from '../../core/errors';
 import { RawJson } from '../../core/json/raw';
-import { applyEnsureProject, planEnsureCronProject } from '../../core/projects/ensure';
+import { applyEnsureProject, type EnsureProjectPlan, planEnsureCronProject } from '../../core/projects/ensure';
 
 export default class ProjectsEnsureCron extends BaseCommand {
   static override summary = 'Make sure that there is a project for cron sessions, and print it.';
@@ -12,7 +13,7 @@ export default class ProjectsEnsureCron extends BaseCommand {
 
   static override exitCodes: ErrorCode[] = ['STORE_DAMAGED', 'CHANGED_ON_DISK', 'STORE_NOT_FOUND', 'LOCKED', 'REFUSED'];
 
-  static override flags = { ...mutationFlags };
+  static override flags = { ...plainMutationFlags };
 
   static override examples = [
     {
@@ -26,11 +27,13 @@ export default class ProjectsEnsureCron extends BaseCommand {
     const { flags } = await this.parse(ProjectsEnsureCron);
     const context = this.context(flags);
     const { deps } = context;
-    const { action, project } = await mutate(context, flags, async ({ location, dryRun }) => {
+    const ensure = async ({ location, dryRun }: ChangeTarget): Promise<EnsureProjectPlan> => {
       const plan = planEnsureCronProject(location.projectsFile.value, location.profile.value, deps);
       if (!dryRun) await applyEnsureProject(plan, deps);
       return plan;
-    });
+    };
+    // A server reads the file each time it needs it.
+    const { action, project } = await mutate(context, flags, ensure, { besideServer: true });
     const created = action === 'create';
     const result = { ...project, created, changed: action !== 'none' };
     await context.show({

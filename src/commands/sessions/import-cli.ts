@@ -5,10 +5,13 @@ import { nullFlag } from '../../cli/each-session';
 import { assertNoSweepFlags, showImport } from '../../cli/import-result';
 import { timeFlag } from '../../cli/list-flags';
 import { assertSome, mutate, mutationFlags } from '../../cli/mutation';
+import { refuseOnServer } from '../../cli/server-route';
 import { agentIds, namesOne, wantsAll } from '../../cli/session-ids';
 import { withAgentDatabase } from '../../core/agent-db/open';
-import { type ImportSelection, importSessions } from '../../core/changes/import-run';
+import { type ImportRun, type ImportSaver, type ImportSelection, importSessions } from '../../core/changes/import-run';
+import type { ChangeTarget } from '../../core/changes/sessions';
 import type { ErrorCode } from '../../core/errors';
+import { importOnServer } from '../../core/server/changes';
 
 export default class SessionsImportCli extends BaseCommand {
   static override summary = 'Import sessions of the agent’s database into the store.';
@@ -82,11 +85,17 @@ export default class SessionsImportCli extends BaseCommand {
       assertSome(selection.ids);
     }
     const options = { force: flags.force, ensureProject: flags['ensure-project'] };
-    const run = await mutate(context, flags, (target) =>
+    const importBy = (target: ChangeTarget, saver?: ImportSaver): Promise<ImportRun> =>
       withAgentDatabase(location.agentDatabase.value, deps, (database) =>
-        importSessions(target, database, selection, options, deps),
-      ),
-    );
+        importSessions(target, database, selection, options, deps, saver),
+      );
+    const run = await mutate(context, flags, (target) => importBy(target), {
+      onServer: (client) => {
+        refuseOnServer({ 'ensure-project': flags['ensure-project'] });
+        const target = { location, defaults: context.defaults, dryRun: false };
+        return importBy(target, importOnServer(client, location.profile.value));
+      },
+    });
     await showImport(context, run, namesOne(args), flags['dry-run']);
   }
 }

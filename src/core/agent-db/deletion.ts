@@ -1,5 +1,6 @@
 import type BetterSqlite3 from 'better-sqlite3';
 
+import { type CutOff, findCutOff, indexesOfMessages, reindexCutOff } from './cut-off-index';
 import { type Family, familyOf } from './family';
 import { quoted, referencesToSessions, type Table, tableOf, tablesOf } from './tables';
 import { isSqliteError, unusable } from './unusable';
@@ -31,6 +32,8 @@ export interface DoomedRows {
   exported: RowSet[];
   /** In the order in which rows can be deleted; of the system prompts those that nothing else refers to. */
   deleted: RowSet[];
+  /** Messages that have to be indexed anew before they are deleted. */
+  cutOff: CutOff[];
 }
 
 /**
@@ -56,7 +59,9 @@ export function findDoomed(database: BetterSqlite3.Database, path: string, id: s
   const rest = others.filter(({ table }, i) => others.findIndex((other) => other.table.name === table.name) === i);
   const prompts = promptsOf(database, names, columns, ids);
   const unused = prompts.map((set) => withoutUsed(database, set, columns, family.removed));
-  return { family, exported: [...prompts, own, ...rest], deleted: [...rest, own, ...unused] };
+  if (family.removed.length > 0) assertIndexesWritable(database, path);
+  const cutOff = findCutOff(database, path, family);
+  return { family, exported: [...prompts, own, ...rest], deleted: [...rest, own, ...unused], cutOff };
 }
 
 function chunked(ids: readonly string[]): string[][] {
@@ -154,6 +159,7 @@ export function countDoomed(database: BetterSqlite3.Database, doomed: DoomedRows
  */
 export function deleteDoomed(database: BetterSqlite3.Database, doomed: DoomedRows): Record<string, number> {
   const counts: Record<string, number> = {};
+  reindexCutOff(database, doomed.cutOff, 'whole');
   const detach = doomed.family.detached.length > 0 ? database.prepare(DETACH) : undefined;
   for (const { id } of doomed.family.detached) detach?.run(id);
   detachRemoved(database, doomed);
@@ -183,16 +189,10 @@ function detachRemoved(database: BetterSqlite3.Database, { family }: DoomedRows)
  *
  * @throws HermesctlError `DATABASE_UNUSABLE`
  */
-export function assertIndexesWritable(database: BetterSqlite3.Database, path: string): void {
-  const tables = database
-    .prepare(
-      `SELECT name FROM sqlite_master AS t WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL%' AND EXISTS
-         (SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'messages' AND instr(sql, t.name) > 0)`,
-    )
-    .all() as SqlRow[];
-  for (const { name } of tables) {
+function assertIndexesWritable(database: BetterSqlite3.Database, path: string): void {
+  for (const { name } of indexesOfMessages(database)) {
     try {
-      database.prepare(`SELECT 1 FROM ${quoted(String(name))} LIMIT 0`).all();
+      database.prepare(`SELECT 1 FROM ${quoted(name)} LIMIT 0`).all();
     } catch (error) {
       if (isSqliteError(error) && error.code === 'SQLITE_ERROR') throw lacksExtension(path, error.message, error);
       throw error;

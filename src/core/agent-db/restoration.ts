@@ -3,6 +3,7 @@ import type BetterSqlite3 from 'better-sqlite3';
 import type { Warning } from '../errors';
 import { HermesctlError } from '../errors';
 import type { FileSystem } from '../files/file-system';
+import { reindexCutOff } from './cut-off-index';
 import { bound, encodeRow, type RowValue, selection } from './row-values';
 import { readRows } from './rows-file';
 import { quoted, type Table, tableOf } from './tables';
@@ -79,6 +80,7 @@ export function putBack(
   for (const line of readRows(fs, file)) {
     if ('table' in line) checked = new TableWriter(database, path, line, isUtf8, restored);
     else if ('row' in line) checked?.mend(line.row, line.rowid, mayKeep);
+    else if ('cut_off' in line && !mayKeep) reindexCutOff(database, line.cut_off, 'cut-off');
   }
   forgetLostParents(database, restored);
   return { rows: restored.rows, warnings: restored.warnings };

@@ -2,6 +2,7 @@ import type BetterSqlite3 from 'better-sqlite3';
 
 import { HermesctlError, ioError, isSystemError } from '../errors';
 import type { FileSystem } from '../files/file-system';
+import type { CutOff } from './cut-off-index';
 import type { DoomedRows } from './deletion';
 import { encodeRow, type RowValue, selection } from './row-values';
 import { quoted, type Table } from './tables';
@@ -9,7 +10,8 @@ import type { SqlValue } from './values';
 
 /*
  * The rows of deleted sessions, one JSON document a line: a header; for each
- * table its shape, then its rows; the children that lost their parent; an end
+ * table its shape, then its rows; the children that lost their parent; the messages
+ * that an index held only in part; an end
  * that counts the rows, without which the file is not whole.
  */
 const FORMAT = 'hermesctl-rows-1';
@@ -19,6 +21,7 @@ export type RowsLine =
   | { table: string; columns: string[]; hidden_rowid: boolean }
   | { row: RowValue[]; rowid?: string }
   | { detached: { id: string; parent: string }[] }
+  | { cut_off: CutOff[] }
   | { end: { rows: number } };
 
 /** Spells the rows that are to be deleted, all columns of each, in the order in which they can be put back. */
@@ -40,6 +43,7 @@ export function writeRows(
     }
   }
   put({ detached: doomed.family.detached });
+  if (doomed.cutOff.length > 0) put({ cut_off: doomed.cutOff });
   put({ end: { rows } });
 }
 

@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import type BetterSqlite3 from 'better-sqlite3';
 
 import { assertNotHeld } from '../agent-db/busy';
-import { assertIndexesWritable, countDoomed, deleteDoomed, type DoomedRows, findDoomed } from '../agent-db/deletion';
+import { countDoomed, deleteDoomed, type DoomedRows, findDoomed } from '../agent-db/deletion';
 import { assertNoLease } from '../agent-db/leases';
 import { areRowsGone } from '../agent-db/restoration';
 import { writeRows } from '../agent-db/rows-file';
@@ -69,6 +69,8 @@ interface AgentPart {
 export interface DeletePlan {
   id: string;
   title: string | null;
+  /** The profile that its file names. */
+  profile: string | null;
   store: StorePart | null;
   agent: AgentPart | null;
   options: DeleteOptions;
@@ -107,7 +109,8 @@ export async function planDelete(
   if (!isAnything && unfinished.length === 0) throw nothingToDelete(location, id, options, deps);
   return {
     id,
-    title: titleOf(sidecar) ?? agent?.title ?? null,
+    title: textOf(sidecar, 'title') ?? agent?.title ?? null,
+    profile: textOf(sidecar, 'profile') || null,
     store: store && (isSomething(store) || unfinished.length > 0) ? store : null,
     agent: agent?.part ?? null,
     options,
@@ -163,9 +166,9 @@ function assertMayGo(sidecar: ScannedSidecar, { force, store }: DeleteOptions): 
   }
 }
 
-function titleOf(sidecar: ScannedSidecar | undefined): string | null {
-  const title = sidecar?.fields.get('title')?.value();
-  return typeof title === 'string' ? title : null;
+function textOf(sidecar: ScannedSidecar | undefined, key: string): string | null {
+  const value = sidecar?.fields.get(key)?.value();
+  return typeof value === 'string' ? value : null;
 }
 
 function planStore(location: Location, id: string, warnings: Warning[], deps: Deps): StorePart {
@@ -237,7 +240,6 @@ async function planDatabase(
   const planned = await withReadHandle(database, deps, (handle) => {
     const doomed = findDoomed(handle, database, id);
     const isThere = doomed.family.removed.length > 0;
-    if (isThere) assertIndexesWritable(handle, database);
     if (isThere && !options.force) assertNoLease(handle, doomed.family, deps.clock.now());
     const gone = doomed.family.removed.includes(id) ? doomed.family.removed : [id, ...doomed.family.removed];
     const files = doomedInHome(path.dirname(database), gone, longerIds(handle, gone), location, deps);

@@ -75,10 +75,26 @@ export async function importSessions(
   selection: ImportSelection,
   options: ImportRunOptions,
   deps: Deps,
+  saver: ImportSaver = onDisk(target, deps),
 ): Promise<ImportRun> {
-  const run = new Importer(target, database, options, deps);
+  const run = new Importer(target, database, options, saver, deps);
   await run.importAll(selection);
   return run.outcome;
+}
+
+/** Who carries out what was decided. */
+export interface ImportSaver {
+  /** Saves one session; what should be known of it. */
+  save: (plan: ImportPlan) => Promise<Warning[]>;
+  /** Brings the index up to date after all. */
+  index: (saved: readonly string[]) => Promise<IndexOutcome>;
+}
+
+function onDisk({ location, defaults }: ChangeTarget, deps: Deps): ImportSaver {
+  return {
+    save: (plan) => applyImport(location, plan, deps),
+    index: (saved) => patchIndexAfterSave(location, saved, defaults, deps),
+  };
 }
 
 class Importer {
@@ -91,6 +107,7 @@ class Importer {
     private readonly target: ChangeTarget,
     private readonly database: AgentDatabase,
     private readonly options: ImportRunOptions,
+    private readonly saver: ImportSaver,
     private readonly deps: Deps,
   ) {
     const { surroundings, warnings } = agentSurroundings(target.location, deps);
@@ -168,7 +185,8 @@ class Importer {
 
   private async apply(plan: ImportPlan): Promise<void> {
     try {
-      this.outcome.warnings.push(...(await applyImport(this.target.location, plan, this.deps)));
+      if (plan.status === 'imported' || plan.status === 'refreshed')
+        this.outcome.warnings.push(...(await this.saver.save(plan)));
     } catch (error) {
       if (error instanceof HermesctlError && error.details['saved'] === true) this.saved.push(plan.session_id);
       throw error;
@@ -201,8 +219,7 @@ class Importer {
 
   private async patchIndex(): Promise<void> {
     if (this.saved.length === 0) return;
-    const { location, defaults } = this.target;
-    const index = await patchIndexAfterSave(location, this.saved, defaults, this.deps);
+    const index = await this.saver.index(this.saved);
     const tooMany = this.saved.length > MAX_NAMED;
     this.outcome.index = !index.updated && tooMany ? { ...index, hint: 'hermesctl reindex' } : index;
   }

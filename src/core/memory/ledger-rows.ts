@@ -83,6 +83,8 @@ const DIGEST_LENGTH = 16;
 
 /** The rows of the ledger: its SQL is here and nowhere else. Whoever calls has the transaction. */
 export class LedgerRows {
+  private readonly prepared = new Map<string, BetterSqlite3.Statement>();
+
   constructor(private readonly database: BetterSqlite3.Database) {}
 
   read(id: string): LedgerSession | undefined {
@@ -92,8 +94,13 @@ export class LedgerRows {
 
   /** All of them, by id. */
   readAll(): LedgerSession[] {
+    const segments = new Map<string, Segment[]>();
+    const rows = this.all<Segment & { id: string }>(
+      `SELECT session_id AS id, ${SEGMENT_COLUMNS} FROM segments ORDER BY session_id, "start"`,
+    );
+    for (const { id, ...segment } of rows) segments.set(id, [...(segments.get(id) ?? []), segment]);
     return this.all<SessionRow>('SELECT * FROM sessions ORDER BY session_id').map((row) =>
-      sessionOf(row, this.segmentsOf(row.session_id)),
+      sessionOf(row, segments.get(row.session_id) ?? []),
     );
   }
 
@@ -159,17 +166,23 @@ export class LedgerRows {
     return this.all<Segment>(`SELECT ${SEGMENT_COLUMNS} FROM segments WHERE session_id = ? ORDER BY "start"`, id);
   }
 
+  private statement(sql: string): BetterSqlite3.Statement {
+    const statement = this.prepared.get(sql) ?? this.database.prepare(sql);
+    this.prepared.set(sql, statement);
+    return statement;
+  }
+
   // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- names the row once, at the query
   private get<T>(sql: string, ...values: unknown[]): T | undefined {
-    return this.database.prepare(sql).get(...values) as T | undefined;
+    return this.statement(sql).get(...values) as T | undefined;
   }
 
   private all<T>(sql: string, ...values: unknown[]): T[] {
-    return this.database.prepare(sql).all(...values) as T[];
+    return this.statement(sql).all(...values) as T[];
   }
 
   private run(sql: string, ...values: unknown[]): void {
-    this.database.prepare(sql).run(...values);
+    this.statement(sql).run(...values);
   }
 }
 

@@ -1,6 +1,8 @@
 import type { Changed, ChangeTarget, MetadataResult, RetryResult, UndoResult } from '../changes/sessions';
+import { type DeleteOptions, type DeleteResult, planDelete, resultOf } from '../changes/delete';
+import type { ImportSaver } from '../changes/import-run';
 import type { Deps } from '../deps';
-import { HermesctlError } from '../errors';
+import { HermesctlError, type Warning } from '../errors';
 import { sessionNotFound } from '../listing/resolve-id';
 import { DEFAULT_PROFILE } from '../location/location';
 import { backupPath } from '../sidecar/backup';
@@ -143,4 +145,44 @@ export async function changeMetadataOnServer(
   const was = before.fields.get(key)?.value() ?? (key === 'title' ? undefined : false);
   const result = { session_id: id, changed: was !== now, [key]: now, index: INDEXED, via: 'server' as const };
   return { result, warnings: [] };
+}
+
+/**
+ * Saves what an import decided through the server that has the store: what is
+ * to be left alone was left alone before it is asked. Throws as `WebuiClient.change`.
+ */
+export function importOnServer(client: WebuiClient, profile: string): ImportSaver {
+  return {
+    save: async ({ session_id: id }) => {
+      await client.change('/api/session/import_cli', profile, { session_id: id });
+      return [];
+    },
+    index: () => Promise.resolve(INDEXED),
+  };
+}
+
+/**
+ * {@link planDelete}, and the deletion by the server that has the store, which
+ * keeps nothing. Throws as `planDelete` and `WebuiClient.change`.
+ */
+export async function deleteOnServer(
+  client: WebuiClient,
+  { location }: Where,
+  id: string,
+  options: DeleteOptions,
+  deps: Deps,
+): Promise<{ result: DeleteResult & ViaServer; warnings: Warning[] }> {
+  const plan = await planDelete(location, id, options, deps);
+  const profile = plan.profile ?? location.profile.value;
+  const answer = await client.change('/api/session/delete', profile, { session_id: id });
+  const warnings = [...plan.warnings];
+  if (answer['state_db_cleanup_failed'] === true) {
+    warnings.push({
+      code: 'ROWS_NOT_DELETED',
+      message: `The server deleted session ${id}, and could not remove its rows from the agent's database.`,
+      session_id: id,
+      command: `hermesctl sessions delete ${id} --agent-only --via disk`,
+    });
+  }
+  return { result: { ...resultOf(plan), via: 'server' }, warnings };
 }
