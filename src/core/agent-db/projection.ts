@@ -9,6 +9,8 @@ export interface SessionFacts extends StoredSession {
   hasMessages: boolean;
   /** The latest timestamp of its messages, active or not; null where there is none. */
   last_activity: SqlValue;
+  /** Turns of the user, where they were counted on the way. */
+  user_turns?: SqlValue;
 }
 
 /** One conversation of the agent: a session, or a chain of sessions that continue one another. */

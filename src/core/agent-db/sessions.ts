@@ -72,11 +72,17 @@ export async function sessionsQuery(database: AgentDatabase, columns: string, pl
       const last = timed ? '(SELECT max(m.timestamp) FROM messages m WHERE m.session_id = s.id)' : 'NULL';
       return `SELECT ${columns}, ${last} AS last_activity FROM sessions s WHERE ${OF_THE_AGENT}`;
     }
-    case 'pass':
-      return `SELECT ${columns}, latest.last_activity, latest.session_id IS NOT NULL AS any_message
+    case 'pass': {
+      // Counted here too: without an index, to ask for each session would be a pass for each.
+      const users = (await database.columns('messages')).has('role')
+        ? "count(CASE WHEN lower(role) = 'user' THEN 1 END)"
+        : 'count(*)';
+      return `SELECT ${columns}, latest.last_activity, coalesce(latest.users, 0) AS user_turns,
+          latest.session_id IS NOT NULL AS any_message
         FROM sessions s LEFT JOIN (
-          SELECT session_id, max(timestamp) AS last_activity FROM messages GROUP BY session_id
+          SELECT session_id, max(timestamp) AS last_activity, ${users} AS users FROM messages GROUP BY session_id
         ) latest ON latest.session_id = s.id WHERE ${OF_THE_AGENT}`;
+    }
     case 'none': {
       const recorded = (await database.columns('sessions')).has('message_count')
         ? 'coalesce(s.message_count, 0) > 0'

@@ -212,8 +212,10 @@ async function completedRows(database: AgentDatabase, origins: readonly Origin[]
 
 /** Whether a list shows a conversation unless all are asked for. */
 export async function isShown(database: AgentDatabase, session: AgentSession): Promise<boolean> {
-  const { id, message_count: recorded } = session.tip;
+  const { id, message_count: recorded, user_turns: counted } = session.tip;
   return isVisible(session, (atMost) =>
-    countUserTurns(database, { id, recorded: toInt(plain(recorded)) ?? 0 }, atMost),
+    counted === undefined
+      ? countUserTurns(database, { id, recorded: toInt(plain(recorded)) ?? 0 }, atMost)
+      : Promise.resolve(Number(counted)),
   );
 }

@@ -176,4 +176,15 @@ describe('the query for the list', () => {
     ]);
     expect(await read(PLAIN_SCHEMA.replace(/CREATE INDEX .*/, ''))).toEqual(withIndex);
   });
+
+  it('counts turns of the user in that one pass', async () => {
+    const rows = `INSERT INTO sessions (id, source, started_at) VALUES ('a', 'cli', 1), ('b', 'cli', 2);
+      INSERT INTO messages (session_id, role, content, timestamp) VALUES ('a', 'user', '', 7), ('a', 'User', '', 8), ('a', 'tool', '', 9);`;
+    const turns = (schema: string): Promise<unknown[]> =>
+      withSchema(`${schema} ${rows}`, async (database) =>
+        (await loadSessions(database)).rows.map(({ user_turns: counted }) => counted),
+      );
+    expect(await turns(PLAIN_SCHEMA.replace(/CREATE INDEX .*/, ''))).toEqual([2n, 0n]);
+    expect(await turns(PLAIN_SCHEMA)).toEqual([undefined, undefined]);
+  });
 });
