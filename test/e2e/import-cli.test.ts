@@ -180,13 +180,17 @@ describe('a session that was imported before', () => {
     expect((await run(store, ['talk'])).json.import).toMatchObject({ unchanged: 1 });
   });
 
-  it('takes content that the server imported undecoded for the same', async () => {
+  it('takes what the server imported in its way for the same', async () => {
     const store = makeStore();
     const content = '\0json:[{"type":"text","text":"a part"}]';
-    addAgentSessions(store, [{ session: { id: 'talk' }, messages: [{ role: 'user', content }] }]);
+    const message = { role: 'user', content, display_kind: 'hidden', display_metadata: '{"a":1}' };
+    addAgentSessions(store, [{ session: { id: 'talk' }, messages: [message] }]);
     await run(store, ['talk']);
-    const { messages, ...rest } = readSidecar(store, 'talk') as { messages: object[] };
-    writeSidecar(store, 'talk', { ...rest, messages: messages.map((message) => ({ ...message, content })) });
+    const { messages, ...rest } = readSidecar(store, 'talk') as { messages: { role: string; timestamp: number }[] };
+    expect(messages).toMatchObject([{ display_kind: 'hidden', display_metadata: { a: 1 } }]);
+    // Undecoded, and without what is for showing.
+    const theirs = messages.map(({ role, timestamp }) => ({ role, content, timestamp }));
+    writeSidecar(store, 'talk', { ...rest, messages: theirs });
     expect((await run(store, ['talk'])).json.import).toMatchObject({ unchanged: 1 });
   });
 

@@ -22,7 +22,17 @@ export type TranscriptComparison =
   | { state: 'diverged' };
 
 /** What the two stores keep differently of one message: it says nothing about the conversation. */
-const BOOKKEEPING = ['timestamp', '_ts', 'api_content', '_state_db_row_id', '_db_row_id', 'state_db_row_id'];
+const BOOKKEEPING = [
+  'timestamp',
+  '_ts',
+  'api_content',
+  '_state_db_row_id',
+  '_db_row_id',
+  'state_db_row_id',
+  // The server's own import leaves these out.
+  'display_kind',
+  'display_metadata',
+];
 const TOOL_FIELDS = ['tool_calls', 'tool_call_id', 'tool_name', 'name'];
 /** What the agent puts before content that is no string; the WebUI imports it undecoded. */
 const JSON_CONTENT = '\0json:';
