@@ -41,7 +41,7 @@ function bench() {
 function table(title, database) {
   const hermesctl = path.join(root, 'bin', 'run.js');
   const seed = path.join(root, 'bench', 'seed-query.mjs');
-  const list = [hermesctl, 'sessions', 'list', '--json', '--limit', '50'];
+  const list = [hermesctl, 'sessions', 'list', '--json', '--no-cache', '--limit', '50'];
   const lines = {
     'sessions list --agent --limit 50': [...list, '--agent'],
     'sessions list --agent --limit 50 --sort messages': [...list, '--agent', '--sort', 'messages'],
