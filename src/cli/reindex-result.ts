@@ -13,7 +13,7 @@ export async function showReindex(
   dryRun: boolean,
 ): Promise<void> {
   context.warn(...plan.warnings, ...plan.damaged);
-  const { entries, changed, added, updated, removed, damaged } = plan;
+  const { entries, changed, added, updated, removed, damaged, filesRead } = plan;
   await context.show({
     json: (document) => {
       document.member('reindex', {
@@ -23,6 +23,7 @@ export async function showReindex(
         added,
         updated,
         removed,
+        files_read: filesRead,
         skipped: damaged.map(({ session_id: id }) => String(id)),
       });
       if (dryRun) document.member('dry_run', true);
@@ -30,7 +31,7 @@ export async function showReindex(
     human: () => {
       const verb = dryRun ? 'Would write' : changed ? 'Wrote' : 'Nothing to do:';
       context.line(
-        `${verb} ${entries.length} rows: ${added.length} added, ${updated.length} updated, ${removed.length} removed, ${damaged.length} files skipped.`,
+        `${verb} ${entries.length} rows: ${added.length} added, ${updated.length} updated, ${removed.length} removed, ${damaged.length} files skipped; ${filesRead} files read.`,
       );
     },
   });

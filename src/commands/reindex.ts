@@ -9,12 +9,13 @@ import { exactIds } from '../cli/session-ids';
 import type { ChangeTarget } from '../core/changes/sessions';
 import type { ErrorCode } from '../core/errors';
 import { driftOf } from '../core/index/drift';
+import { type KnownRows, knownRowsAt } from '../core/index/known-rows';
 import { applyReindex, planPatch, planRebuild } from '../core/index/reindex';
 
 export default class Reindex extends BaseCommand {
   static override summary = 'Rebuild the index, or the rows of some sessions.';
   static override description =
-    'The index is what the browser lists; the session files are the truth. Without ids it is made anew from every file that can be read; with ids only their rows are, and all others keep their bytes. --check writes nothing and tells how the index differs.';
+    'The index is what the browser lists; the session files are the truth. Without ids it is made anew from every file that can be read; with ids only their rows are, and all others keep their bytes. A file that is the version that it was when its row was made (device, inode, size and times) is not read again: which ones those are is kept in the user’s cache directory; --full reads all. --check reads all, writes nothing and tells how the index differs.';
 
   static override aliases = ['sessions:reindex'];
   static override strict = false;
@@ -33,6 +34,9 @@ export default class Reindex extends BaseCommand {
   static override flags = {
     ...plainMutationFlags,
     check: Flags.boolean({ exclusive: ['dry-run'], summary: 'Write nothing; exit 4 where index and files differ.' }),
+    full: Flags.boolean({
+      summary: 'Read every file; else those are taken as read that are as they were when their rows were made.',
+    }),
     null: nullFlag,
   };
 
@@ -47,16 +51,19 @@ export default class Reindex extends BaseCommand {
     const context = this.context(flags);
     const { location, defaults, deps } = context;
     const ids = exactIds(argv as string[], flags.null);
-    const plan = () =>
-      ids.length === 0 ? planRebuild(location, defaults, deps) : planPatch(location, ids, defaults, deps);
+    const { version } = this.config;
+    const plan = (known?: KnownRows) =>
+      ids.length === 0 ? planRebuild(location, defaults, deps, known) : planPatch(location, ids, defaults, deps);
     if (flags.check) {
       const planned = await plan();
       await showDrift(context, planned, driftOf(planned));
       return;
     }
     const work = async ({ dryRun }: ChangeTarget): Promise<void> => {
-      const planned = await plan();
+      const known = knownRowsAt(location, defaults, { version, trust: !flags.full }, deps);
+      const planned = await plan(known);
       if (!dryRun) await applyReindex(planned, deps);
+      if (!dryRun && ids.length === 0) known.save();
       if (!dryRun && (await serverBeside(context, {}))) warnOfChanges(context, await plan());
       await showReindex(context, planned, ids.length === 0 ? 'rebuild' : 'patch', dryRun);
     };

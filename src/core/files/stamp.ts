@@ -17,3 +17,19 @@ export function stampOf(stats: BigIntStats): FileStamp {
 export function sameStamp(a: FileStamp, b: FileStamp): boolean {
   return a.dev === b.dev && a.ino === b.ino && a.size === b.size && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs;
 }
+
+const SECOND = 1_000_000_000n;
+/** A kernel's clock for files ticks no slower than this. */
+const TICK = SECOND / 10n;
+/** Of file systems that keep whole seconds, or every second one. */
+const COARSE_TICK = 2n * SECOND;
+
+/**
+ * Whether a change after `since` (epoch seconds) would show in the file's
+ * times: two changes within a tick of the clock look like one.
+ */
+export function isSettled({ mtimeNs, ctimeNs }: Pick<FileStamp, 'mtimeNs' | 'ctimeNs'>, since: number): boolean {
+  const latest = mtimeNs > ctimeNs ? mtimeNs : ctimeNs;
+  const tick = latest % SECOND === 0n ? COARSE_TICK : TICK;
+  return latest + tick < BigInt(Math.floor(since * 1e6)) * 1000n;
+}

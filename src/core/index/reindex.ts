@@ -9,6 +9,7 @@ import type { Location } from '../location/location';
 import { compactRow, type RowDefaults, SessionRow } from '../session/row';
 import { sessionIds } from '../sidecar/directory';
 import { scanSidecar } from '../sidecar/read';
+import type { KnownRows } from './known-rows';
 import { entryOf, type IndexEntry, sortEntries, sortTime, writeIndexFile } from './rows-file';
 
 /** The index that should be, decided and not yet written. */
@@ -29,6 +30,8 @@ export interface ReindexPlan {
   /** Files that cannot be used: those that are damaged have no row, those that could not be read keep the one they had. */
   damaged: Warning[];
   warnings: Warning[];
+  /** Session files that were read: the rows of the others are known to be right. */
+  filesRead: number;
 }
 
 interface CurrentIndex {
@@ -76,15 +79,23 @@ export function rowOf(text: Buffer): SessionRow | undefined {
  * not let us read says nothing about its session, which keeps the row it had.
  * Nothing stops the rest.
  *
+ * @param known spares reading the files whose rows are known to be right; told of the others.
  * @throws HermesctlError `STORE_NOT_FOUND`, `IO_ERROR`
  */
-export async function planRebuild(location: Location, defaults: RowDefaults, deps: Deps): Promise<ReindexPlan> {
+export async function planRebuild(
+  location: Location,
+  defaults: RowDefaults,
+  deps: Deps,
+  known?: KnownRows,
+): Promise<ReindexPlan> {
   const current = readEntries(location.indexFile.value, deps);
   const ids = sessionIds(deps.fs, location);
-  const read = await readRows(ids, location, defaults, deps);
+  const held = known ? heldEntries(current.entries ?? [], new Set(ids), known) : new Map<string, IndexEntry>();
+  const toRead = ids.filter((id) => !held.has(id));
+  const read = await readRows(toRead, location, defaults, deps, known);
   const unread = unreadIds(read);
   const kept = (current.entries ?? []).filter(({ id }) => unread.has(id));
-  return planOf(location.indexFile.value, current, [...read.entries, ...kept], read);
+  return planOf(location.indexFile.value, current, [...held.values(), ...read.entries, ...kept], read);
 }
 
 /**
@@ -119,12 +130,26 @@ export async function planPatch(
   return planOf(location.indexFile.value, current, [...kept, ...read.entries], read);
 }
 
+/** The rows that need no reading. A session that stands there twice is read. */
+function heldEntries(
+  entries: readonly IndexEntry[],
+  live: ReadonlySet<string>,
+  known: KnownRows,
+): Map<string, IndexEntry> {
+  const counts = new Map<string, number>();
+  for (const { id } of entries) counts.set(id, (counts.get(id) ?? 0) + 1);
+  const held = entries.filter((entry) => live.has(entry.id) && counts.get(entry.id) === 1 && known.holds(entry));
+  return new Map(held.map((entry) => [entry.id, entry]));
+}
+
 /** Sessions whose files the system would not let us read. */
 function unreadIds({ damaged }: ReadRows): Set<string> {
   return new Set(damaged.filter(({ code }) => code === 'IO_ERROR').map(({ session_id: id }) => String(id)));
 }
 
 interface ReadRows {
+  /** Files that were read. */
+  files: number;
   entries: IndexEntry[];
   damaged: Warning[];
   warnings: Warning[];
@@ -135,15 +160,20 @@ async function readRows(
   location: Location,
   defaults: RowDefaults,
   deps: Deps,
+  known?: KnownRows,
 ): Promise<ReadRows> {
-  const read: ReadRows = { entries: [], damaged: [], warnings: [] };
+  const read: ReadRows = { files: ids.length, entries: [], damaged: [], warnings: [] };
   const buffer = Buffer.allocUnsafe(1024 * 1024);
   for (const [done, id] of ids.entries()) {
     try {
+      const began = deps.clock.now();
       const sidecar = scanSidecar(deps.fs, location.sessionsDir.value, id, buffer);
       if (sidecar) {
-        read.entries.push(entryOf(compactRow(sidecar, defaults)));
+        const entry = entryOf(compactRow(sidecar, defaults));
+        read.entries.push(entry);
         read.warnings.push(...sidecar.warnings);
+        // What there is to warn of is found again by reading.
+        if (sidecar.warnings.length === 0) known?.learn(entry, sidecar.stamp, began);
       }
     } catch (error) {
       if (!(error instanceof HermesctlError)) throw error;
@@ -176,6 +206,7 @@ function planOf(path: string, current: CurrentIndex, rows: IndexEntry[], read: R
     removed,
     damaged: read.damaged,
     warnings: read.warnings,
+    filesRead: read.files,
   };
 }
 

@@ -7,7 +7,7 @@ import type { RowDefaults } from '../session/row';
 import { contentFingerprint } from './content-fingerprint';
 import { listSessions, type ListQuery, type ListResult } from './list';
 import type { ListCache } from './list-cache';
-import { ABSENT, isSettled, sourcesOf, stampOfSources } from './source-stamp';
+import { ABSENT, isPathSettled, sourcesOf, stampOfSources } from './source-stamp';
 import { serverKey } from './cache-key';
 
 export interface CachedListResult extends ListResult {
@@ -79,7 +79,7 @@ async function build(
   const stamp = stampOfSources([...sources, ...list.read], deps.fs);
   // A store without sessions may be none at all by the next time: that is for the list to find out.
   const isSame = stamp[location.sessionsDir.value] !== ABSENT && sources.every((file) => before[file] === stamp[file]);
-  if (!isSame || !Object.keys(stamp).every((file) => isSettled(file, began, deps.fs)))
+  if (!isSame || !Object.keys(stamp).every((file) => isPathSettled(file, began, deps.fs)))
     return { ...list, cache: 'unused' };
   const profile = query.filter.profile ?? null;
   cache.set(key, { stateDir: location.stateDir.value, profile }, stamp, list);

@@ -3,6 +3,7 @@ import type { BigIntStats } from 'node:fs';
 
 import { isSystemError } from '../errors';
 import type { FileSystem } from '../files/file-system';
+import { isSettled, stampOf } from '../files/stamp';
 import type { Location } from '../location/location';
 
 /** The versions of files, as text, by their paths. One that is not there has one too. */
@@ -58,21 +59,8 @@ export function isAsStamped(stamp: SourceStamp, fs: FileSystem): boolean {
   return Object.entries(stamp).every(([file, text]) => pathStamp(file, fs) === text);
 }
 
-const SECOND = 1_000_000_000n;
-/** A kernel's clock for files ticks no slower than this. */
-const TICK = SECOND / 10n;
-/** Of file systems that keep whole seconds, or every second one. */
-const COARSE_TICK = 2n * SECOND;
-
-/**
- * Whether a change after `since` (epoch seconds) would show in the file's
- * times: two changes within a tick of the clock look like one. What is not
- * there has no time to hide a change in.
- */
-export function isSettled(file: string, since: number, fs: FileSystem): boolean {
+/** Whether a change after `since` (epoch seconds) would show. What is not there has no time to hide a change in. */
+export function isPathSettled(file: string, since: number, fs: FileSystem): boolean {
   const { stats } = look(file, fs);
-  if (!stats) return true;
-  const latest = stats.mtimeNs > stats.ctimeNs ? stats.mtimeNs : stats.ctimeNs;
-  const tick = latest % SECOND === 0n ? COARSE_TICK : TICK;
-  return latest + tick < BigInt(Math.floor(since * 1e6)) * 1000n;
+  return !stats || isSettled(stampOf(stats), since);
 }
