@@ -40,8 +40,14 @@ async function until(condition: () => boolean): Promise<void> {
 async function holder(store: TestStore): Promise<Running> {
   const stopped = faultOptions({ root: store.stateDir, kind: 'stop-before', only: ['linkSync'], at: 1 });
   const running = start(store, ['undo', ID], stopped);
-  await until(() => readHolder(store) !== undefined);
+  await until(() => readHolder(store) !== undefined && isStopped(running.child.pid!));
   return running;
+}
+
+/** Whether a process has come to where it stops; elsewhere than on Linux nobody can tell. */
+function isStopped(pid: number): boolean {
+  if (process.platform !== 'linux') return true;
+  return /^State:\s+T/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'));
 }
 
 function readHolder(store: TestStore): { pid: number } | undefined {
