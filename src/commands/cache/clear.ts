@@ -18,7 +18,7 @@ export default class CacheClear extends BaseCommand {
     const removed = cache.clear(context.profileFilter);
     await context.show({
       json: (document) => document.member('cache', { directory: cache.directory, removed }),
-      human: () => context.line(`Removed ${removed} answers.`),
+      human: () => context.line(`Removed ${removed} ${removed === 1 ? 'answer' : 'answers'}.`),
     });
   }
 }

@@ -31,7 +31,9 @@ export default class CacheStatus extends BaseCommand {
           Object.fromEntries(Object.entries(entry).map(([key, value]) => [key, RawJson.of(value)])),
         );
         await showTable(context, ['state_dir', 'profile', 'bytes', 'used_at'], rows, ['state_dir']);
-        context.note(`${entries.length} answers, ${bytes} bytes, in ${cache.directory}.`);
+        context.note(
+          `${entries.length} ${entries.length === 1 ? 'answer' : 'answers'}, ${bytes} bytes, in ${cache.directory}.`,
+        );
       },
     });
   }
