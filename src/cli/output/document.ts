@@ -37,16 +37,17 @@ export class Renderer {
     private readonly keepNonFinite = false,
   ) {}
 
-  render(value: OutputValue, path: string): string {
+  render(value: OutputValue | undefined, path: string): string {
+    if (value === undefined) return 'null';
     if (value instanceof RawJson) return this.raw(value, path);
     if (Array.isArray(value)) return `[${value.map((item, i) => this.render(item, `${path}[${i}]`)).join(',')}]`;
     if (typeof value === 'object' && value !== null) return this.entries(Object.entries(value), path);
-    return (JSON.stringify(value) as string | undefined) ?? 'null';
+    return JSON.stringify(value);
   }
 
-  entries(entries: Iterable<[string, OutputValue]>, path: string): string {
+  entries(entries: Iterable<[string, OutputValue | undefined]>, path: string): string {
     let out = '{';
-    for (const [key, value] of entries as Iterable<[string, OutputValue | undefined]>) {
+    for (const [key, value] of entries) {
       if (value === undefined) continue;
       out += `${out === '{' ? '' : ','}${JSON.stringify(key)}:${this.render(value, `${path}.${key}`)}`;
     }
