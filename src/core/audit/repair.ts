@@ -45,10 +45,13 @@ const ORDER: readonly RepairAction[] = [
   'rebuild-index',
 ];
 
+/** What is decided by the content of a session's file, and so not while that comes back from its backup. */
+const OF_CONTENT: readonly RepairAction[] = ['make-from-database', 'fix-message-count'];
+
 /**
- * Plans the repair of what can be repaired without anybody's judgement. Of a
- * session that comes back from its backup nothing else is done: the backup is
- * looked at by the next audit.
+ * Plans the repair of what can be repaired without anybody's judgement. Where a
+ * session comes back from its backup nothing else is done to its file: the
+ * backup is looked at by the next audit.
  */
 export function planRepair(findings: readonly Finding[], snapshot: Snapshot): RepairPlan {
   const { location } = snapshot;
@@ -59,7 +62,7 @@ export function planRepair(findings: readonly Finding[], snapshot: Snapshot): Re
     for (const { repair, session_id } of findings) {
       const id = action === 'rebuild-index' ? null : session_id;
       if (repair !== action || isPlanned(action, id)) continue;
-      const comesBack = action !== 'restore-from-backup' && id !== null && isPlanned('restore-from-backup', id);
+      const comesBack = OF_CONTENT.includes(action) && isPlanned('restore-from-backup', id);
       if (!comesBack) steps.push({ action, session_id: id, path: pathOf(action, id, location) });
     }
   }
