@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 
@@ -69,6 +70,7 @@ const KILLED: string[][] = [
 
 const TEMPORARY = /\.\d{1,10}$|\.tmp\.\d+\.\d+$/;
 const CLAIMS = 'claims of the ledger';
+const LEDGER = '.hermesctl-memory.db';
 const AT_A_TIME = 3;
 
 /** Names and bytes, and the claims as one more. */
@@ -79,7 +81,7 @@ function contentOf({ stateDir, sessionsDir }: TestStore): Content {
   const entries = fs.readdirSync(sessionsDir, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
   const files = new Map(names.map((name) => [name, fs.readFileSync(path.join(sessionsDir, name), 'latin1')]));
-  const ledger = path.join(stateDir, '.hermesctl-memory.db');
+  const ledger = path.join(stateDir, LEDGER);
   return fs.existsSync(ledger) ? files.set(CLAIMS, claimsOf(ledger)) : files;
 }
 
@@ -147,18 +149,18 @@ class Case {
     expect(dir, 'there is a backup directory').toBeDefined();
     const root = path.join(stateDir, dir);
     const manifest = JSON.parse(fs.readFileSync(path.join(root, 'manifest.json'), 'utf8')) as {
-      files: { path: string; backup: string | null }[];
+      files: { path: string; backup: string | null; sha256: string | null }[];
     };
     for (const name of changed) {
-      if (name === CLAIMS) {
-        const kept = claimsOf(path.join(root, 'hermesctl-memory.db'));
-        expect(kept, 'the ledger is kept as it was').toBe(this.before.get(CLAIMS));
-        continue;
-      }
-      const kept = manifest.files.find((file) => path.basename(file.path) === name);
+      const file = name === CLAIMS ? LEDGER : name;
+      const kept = manifest.files.find((one) => path.basename(one.path) === file);
       expect(kept, `the manifest has ${name}`).toBeDefined();
-      const bytes = kept!.backup === null ? undefined : fs.readFileSync(path.join(root, kept!.backup), 'latin1');
-      expect(bytes, `${name} is kept as it was`).toBe(this.before.get(name));
+      const backup = kept!.backup === null ? undefined : path.join(root, kept!.backup);
+      const bytes = backup === undefined ? undefined : fs.readFileSync(backup);
+      const sha256 = bytes === undefined ? null : createHash('sha256').update(bytes).digest('hex');
+      expect(kept!.sha256, `the manifest tells the bytes of ${name}`).toBe(sha256);
+      const content = name === CLAIMS ? claimsOf(backup!) : bytes?.toString('latin1');
+      expect(content, `${name} is kept as it was`).toBe(this.before.get(name));
     }
   }
 
@@ -210,12 +212,52 @@ test.each(FAULTED)(
       }
       if (!session.met) {
         expect(result.code).toBe(0);
-          expect(at, 'faults were met').toBeGreaterThan(3);
+        expect(at, 'faults were met').toBeGreaterThan(3);
         return;
       }
     }
   },
 );
+
+const CLAIM = 'a claim of a process that is gone';
+
+test('a claim is the old one or none where its statements fail though they were run', async () => {
+  const one = await Case.of([damageNamed(CLAIM)]);
+  const store = one.makeStore();
+  for (let at = 1; ; at++) {
+    one.reset(store);
+    const plan: FaultPlan = { kind: 'error-after', only: ['sql'], at, root: store.stateDir, sqlite: true };
+    const { result, session } = await withFaults(plan, () => runInProcess([...REPAIR, '--json'], store.env));
+    const changed = one.check(store);
+    if (!session.met) {
+      expect([changed, result.code, at - 1]).toEqual([[CLAIMS], 0, 2]);
+      return;
+    }
+    // What failed was rolled back, and is told.
+    expect(changed, result.stdout).toEqual([]);
+    expect([1, 3], result.stdout).toContain(result.code);
+    await one.converges(store);
+  }
+});
+
+test('a claim is the old one or none where it is killed behind a statement', async () => {
+  const one = await Case.of([damageNamed(CLAIM)]);
+  const store = one.makeStore();
+  for (let at = 1; ; at++) {
+    one.reset(store);
+    const plan: FaultPlan = { kind: 'kill-after', only: ['sql'], at, root: store.stateDir, sqlite: true };
+    const { nodeArgs, env } = faultOptions(plan);
+    const result = await cli([...REPAIR, '--json'], { nodeArgs, env: { ...store.env, ...env } });
+    const changed = one.check(store);
+    if (result.signal !== 'SIGKILL') {
+      expect([changed, result.code, at - 1]).toEqual([[CLAIMS], 0, 2]);
+      return;
+    }
+    // The transaction had not ended.
+    expect(changed).toEqual([]);
+    await one.converges(store);
+  }
+});
 
 test('every repair is under faults and deaths', () => {
   expect(new Set(KILLED.flat())).toEqual(new Set(REPAIRED.map(({ name }) => name)));

@@ -15,7 +15,7 @@ import { backupPath } from '../sidecar/backup';
 import { applyEdit, editMembers } from '../sidecar/edit';
 import { scanOpenSidecar, sidecarPath } from '../sidecar/read';
 import { removeTombstones, TOMBSTONE_FILES } from '../sidecar/tombstones';
-import type { Endangered } from './backup-dir';
+import type { Endangered, EndangeredLedger } from './backup-dir';
 import type { Finding, RepairAction } from './finding';
 import { sessionFromDatabase } from './materialize';
 import type { Snapshot } from './snapshot';
@@ -115,9 +115,11 @@ async function withLedger(location: Location, deps: Deps, work: (ledger: Ledger)
   }
 }
 
-/** Copies the memory ledger to a new file. */
-export function copyLedger(location: Location, file: string, deps: Deps): Promise<void> {
-  return withLedger(location, deps, (ledger) => ledger.copyTo(file));
+export function endangeredLedger(location: Location, deps: Deps): EndangeredLedger {
+  return {
+    path: ledgerPath(location.stateDir.value),
+    copyTo: (file) => withLedger(location, deps, (ledger) => ledger.copyTo(file)),
+  };
 }
 
 /** What became of a step. */
