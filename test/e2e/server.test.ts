@@ -174,6 +174,25 @@ describe('beside a server that has the store', () => {
     }
   });
 
+  it.each([[['reindex']], [['reindex', ID]]])('%j tells which rows it changed meanwhile', async (args) => {
+    // It is asked for its health between the new index and the second look at it.
+    const { code, json, stub, store } = await beside(args, { touches: ID });
+    expect(code).toBe(0);
+    expect(stub.requests()).toEqual(['GET /health']);
+    expect(json['reindex']).toMatchObject({ changed: true, rows: 5 });
+    expect(json['warnings']).toEqual([
+      {
+        code: 'CHANGED_MEANWHILE',
+        message: `The server changed the row of session ${ID} meanwhile (stale).`,
+        session_id: ID,
+      },
+    ]);
+    const rows = JSON.parse(fs.readFileSync(path.join(store.sessionsDir, '_index.json'), 'utf8')) as object[];
+    expect(rows, 'its row is left to it').toContainEqual(
+      expect.objectContaining({ session_id: ID, title: 'From its memory' }) as unknown,
+    );
+  });
+
   it('answers a dry run from the disk, and asks nobody to change anything', async () => {
     const { code, json, stub } = await beside(['undo', ID, '--turns', '2', '--dry-run']);
     expect(code).toBe(0);

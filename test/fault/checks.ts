@@ -64,6 +64,7 @@ export function checkLeft(prepared: Prepared, store: TestStore): Left {
     else if (name === TOMBSTONES) parts.push(`tombstones ${versionOf(name, found, prepared)}`);
     else expect(found.get(name), `${name} has nothing to do with it`).toBe(before.get(name));
   }
+  if (live === 'new') checkBackupFirst(prepared, found);
   if (scenario.swaps) checkNothingLost(prepared, found);
   return { live: live!, index: index!, key: parts.sort().join(', ') };
 }
@@ -74,6 +75,13 @@ function checkBackup({ scenario, before }: Prepared, found: Files): string {
   if (backup === before.get(`${scenario.id}.json.bak`)) return 'old';
   expect(backup, 'the backup is the previous version, whole').toBe(before.get(`${scenario.id}.json`));
   return 'new';
+}
+
+/** What keeps the previous version in the end has kept it before the session changes. */
+function checkBackupFirst({ scenario, before, after }: Prepared, found: Files): void {
+  const [live, backup] = [`${scenario.id}.json`, `${scenario.id}.json.bak`];
+  if (scenario.swaps || !before.has(live) || after.get(backup) !== before.get(live)) return;
+  expect(found.get(backup), 'the backup is there before the session changes').toBe(before.get(live));
 }
 
 function checkNothingLost({ scenario, before }: Prepared, found: Files): void {

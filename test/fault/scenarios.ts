@@ -8,6 +8,8 @@ import { makeStore, session, type TestStore, writeSidecar } from '../support/sto
 export const TARGET = 'target0001';
 const OTHER = 'other00001';
 const NEW = 'fresh00001';
+/** Of this session the agent has a transcript file. */
+const TOLD = 'told000001';
 
 /** A command that changes a store, and what the store is like before. */
 export interface Scenario {
@@ -24,6 +26,8 @@ export interface Scenario {
   once?: boolean;
   /** On a file system without hard links. */
   noLinks?: boolean;
+  /** `few`: it is enough to fail in one way, since others write alike. */
+  faults?: 'few';
   /** Worth the processes that are killed; the others write in the same way. */
   killed?: boolean;
   /** Failures that are in order besides I/O errors. */
@@ -76,7 +80,27 @@ export const SCENARIOS: Scenario[] = [
     name: 'repair of a session without messages',
     args: ['sessions', 'repair', TARGET],
     id: TARGET,
+    killed: true,
     prepare: makeEmpty,
+  },
+  {
+    name: 'repair from the agent’s transcript',
+    args: ['sessions', 'repair', TOLD],
+    id: TOLD,
+    killed: true,
+    faults: 'few',
+    prepare: makeTold,
+  },
+  {
+    name: 'repair over a backup, without hard links',
+    args: ['sessions', 'repair', TARGET],
+    id: TARGET,
+    noLinks: true,
+    faults: 'few',
+    prepare: (store) => {
+      makePending(store);
+      fs.writeFileSync(path.join(store.sessionsDir, `${TARGET}.json.bak`), targetText(1));
+    },
   },
   { name: 'pin', args: ['sessions', 'pin', TARGET], id: TARGET },
   { name: 'archive', args: ['sessions', 'archive', TARGET], id: TARGET },
@@ -147,6 +171,10 @@ function makeEmpty(store: TestStore): void {
   writeSidecar(store, TARGET, session(TARGET, { ...PENDING, messages: [] }));
 }
 
+function makeTold(store: TestStore): void {
+  writeSidecar(store, TOLD, session(TOLD, { ...PENDING, messages: [] }));
+}
+
 function rememberDeletion(store: TestStore): void {
   fs.writeFileSync(
     path.join(store.sessionsDir, '_deleted_webui_sessions.json'),
@@ -180,6 +208,11 @@ export function baseStore(): TestStore {
     { session: { id: NEW }, messages: ['Hello', 'Hi.'] },
     { session: { id: TARGET }, messages: goneOn },
   ]);
+  fs.mkdirSync(path.join(store.hermesHome, 'sessions'), { recursive: true });
+  fs.writeFileSync(
+    path.join(store.hermesHome, 'sessions', `session_${TOLD}.json`),
+    JSON.stringify({ messages: [...turn(1), { role: 'user', content: PENDING.pending_user_message }] }),
+  );
   return store;
 }
 

@@ -57,6 +57,7 @@ const BY_DESCRIPTOR = [
   'writeSync',
   'writevSync',
 ];
+const DATABASES = new Set(['state.db', '.hermesctl-memory.db']);
 const TWO_PATHS = new Set(['copyFileSync', 'linkSync', 'renameSync', 'symlinkSync']);
 /** Calls after which the directory is as it was before: a kill beside one is a kill beside its neighbour. */
 const READING = new Set([
@@ -104,11 +105,11 @@ function install(plan) {
     for (const [name, original] of originals) fs[name] = original;
   }
 
-  /** Statements that write an agent database under the directory are counted like calls. */
+  /** Statements that write an agent database or a memory ledger under the directory are counted like calls. */
   function wrapSqlite() {
     const { prototype } = require('better-sqlite3');
     const { exec, prepare } = prototype;
-    const isMeant = ({ name, readonly }) => !readonly && isUnder(name) && path.basename(name) === 'state.db';
+    const isMeant = ({ name, readonly }) => !readonly && isUnder(name) && DATABASES.has(path.basename(name));
     prototype.exec = function (sql) {
       return isMeant(this) ? countedStatement(sql, () => exec.call(this, sql)) : exec.call(this, sql);
     };

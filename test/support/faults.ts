@@ -19,7 +19,7 @@ export interface FaultPlan {
   errno?: 'ENOSPC' | 'EIO' | 'EPERM';
   /** All later calls fail as well; after a short write with ENOSPC. */
   persistent?: boolean;
-  /** Statements that write an agent database are counted too, as `sql`. */
+  /** Statements that write an agent database or a memory ledger are counted too, as `sql`. */
   sqlite?: boolean;
   /** Only these functions are counted. */
   only?: string[];

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 
-const { fail, password, busy = false, isWebui = true } = JSON.parse(process.env.STUB ?? '{}');
+const { fail, password, busy = false, isWebui = true, touches } = JSON.parse(process.env.STUB ?? '{}');
 const sessions = path.join(process.env.HERMES_WEBUI_STATE_DIR, 'sessions');
 const file = (id) => path.join(sessions, `${id}.json`);
 
@@ -12,6 +12,7 @@ const file = (id) => path.join(sessions, `${id}.json`);
 function respond({ method, url, headers }, body) {
   if (!isWebui) return [200, { hello: 'world' }];
   if (url === '/health') {
+    if (touches !== undefined) touchRow(touches);
     const active = busy ? 1 : 0;
     return [200, { status: 'ok', sessions: 0, active_streams: active, active_runs: active, runs: [] }];
   }
@@ -63,6 +64,14 @@ function change(url, body, profile) {
     default:
       return [404, { error: 'not found' }];
   }
+}
+
+/** Another row of this session, as its memory has it, in the index that it writes without asking. */
+function touchRow(id) {
+  const index = path.join(sessions, '_index.json');
+  const rows = JSON.parse(fs.readFileSync(index, 'utf8'));
+  const touched = rows.map((row) => (row.session_id === id ? { ...row, title: 'From its memory' } : row));
+  fs.writeFileSync(index, JSON.stringify(touched, null, 2));
 }
 
 function cut(url, session) {

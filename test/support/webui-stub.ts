@@ -15,6 +15,8 @@ export interface StubOptions {
   busy?: boolean;
   /** Something else than a WebUI answers. */
   isWebui?: boolean;
+  /** Asked for its health, it writes another row for this session into the index. */
+  touches?: string;
 }
 
 export interface Stub {

@@ -27,7 +27,9 @@ export interface RawFields {
 
 /**
  * Spells values for output on one line. `NaN` and infinities become null, each
- * with a warning that names where it stood.
+ * with a warning that names where it stood. What is undefined, which the types
+ * do not allow and a cast may let in, is spelled as `JSON.stringify` does it:
+ * null, and of an object no member.
  */
 export class Renderer {
   constructor(
@@ -35,16 +37,18 @@ export class Renderer {
     private readonly keepNonFinite = false,
   ) {}
 
-  render(value: OutputValue, path: string): string {
+  render(value: OutputValue | undefined, path: string): string {
+    if (value === undefined) return 'null';
     if (value instanceof RawJson) return this.raw(value, path);
     if (Array.isArray(value)) return `[${value.map((item, i) => this.render(item, `${path}[${i}]`)).join(',')}]`;
     if (typeof value === 'object' && value !== null) return this.entries(Object.entries(value), path);
     return JSON.stringify(value);
   }
 
-  entries(entries: Iterable<[string, OutputValue]>, path: string): string {
+  entries(entries: Iterable<[string, OutputValue | undefined]>, path: string): string {
     let out = '{';
     for (const [key, value] of entries) {
+      if (value === undefined) continue;
       out += `${out === '{' ? '' : ','}${JSON.stringify(key)}:${this.render(value, `${path}.${key}`)}`;
     }
     return `${out}}`;

@@ -23,8 +23,13 @@ interface Kept {
   sha256: string | null;
 }
 
-/** A database is not copied as a file, but by SQLite. */
 const LEDGER_COPY = 'hermesctl-memory.db';
+
+/** The memory ledger, where that is to be changed. A database is not copied as a file, but by SQLite. */
+export interface EndangeredLedger {
+  path: string;
+  copyTo: (file: string) => Promise<void>;
+}
 
 export const MANIFEST = 'manifest.json';
 
@@ -45,7 +50,6 @@ export function defaultBackupDir(stateDir: string, deps: Deps): string {
  * Keeps a copy of each file, durably, and a manifest of them; the manifest
  * comes last, so that where it is everything is.
  *
- * @param keepLedger writes a copy of the memory ledger, where that is to be changed.
  * @throws HermesctlError `CHANGED_ON_DISK` where a file is another version by now, `REFUSED` (the directory has something in it), `IO_ERROR`.
  */
 export async function keepAll(
@@ -54,15 +58,26 @@ export async function keepAll(
   files: readonly Endangered[],
   about: Record<string, unknown>,
   deps: Deps,
-  keepLedger?: (file: string) => Promise<void>,
+  ledger?: EndangeredLedger,
 ): Promise<void> {
   makeEmptyDir(dir, stateDir, deps);
-  if (keepLedger) await keepLedger(path.join(dir, LEDGER_COPY));
-  const kept: Kept[] = [];
+  const kept: Kept[] = ledger ? [await keepLedger(dir, ledger, deps)] : [];
   for (const file of files) kept.push(await keep(dir, stateDir, file, deps));
   const manifest = { version: 1, made_at: deps.clock.now(), state_dir: stateDir, ...about, files: kept };
   const bytes = Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`);
   await durableWrite({ path: path.join(dir, MANIFEST), expected: 'absent' }, (write) => write(bytes), deps);
+}
+
+async function keepLedger(dir: string, ledger: EndangeredLedger, deps: Deps): Promise<Kept> {
+  const copy = path.join(dir, LEDGER_COPY);
+  await ledger.copyTo(copy);
+  try {
+    const bytes = deps.fs.readFileSync(copy);
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    return { path: ledger.path, backup: LEDGER_COPY, bytes: bytes.length, sha256 };
+  } catch (error) {
+    throw isSystemError(error) ? ioError(error, copy) : error;
+  }
 }
 
 async function keep(dir: string, stateDir: string, { path: file, stamp }: Endangered, deps: Deps): Promise<Kept> {

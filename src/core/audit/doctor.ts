@@ -9,7 +9,7 @@ import type { Check, Finding, Information } from './finding';
 import {
   applyRepair,
   clearsClaims,
-  copyLedger,
+  endangeredLedger,
   endangeredTombstones,
   type RepairOutcome,
   type RepairPlan,
@@ -54,7 +54,7 @@ export async function keepAndRepair(
   const files = [...plan.endangered, ...endangeredTombstones(plan, location, deps)];
   const repairs = plan.steps.map(({ action, session_id, path: file }) => ({ action, session_id, path: file }));
   const dir = path.resolve(backupDir);
-  const keepLedger = clearsClaims(plan) ? (file: string) => copyLedger(location, file, deps) : undefined;
-  await keepAll(dir, location.stateDir.value, files, { repairs }, deps, keepLedger);
+  const ledger = clearsClaims(plan) ? endangeredLedger(location, deps) : undefined;
+  await keepAll(dir, location.stateDir.value, files, { repairs }, deps, ledger);
   return applyRepair(plan, location, defaults, deps);
 }

@@ -15,7 +15,7 @@ import { backupPath } from '../sidecar/backup';
 import { applyEdit, editMembers } from '../sidecar/edit';
 import { scanOpenSidecar, sidecarPath } from '../sidecar/read';
 import { removeTombstones, TOMBSTONE_FILES } from '../sidecar/tombstones';
-import type { Endangered } from './backup-dir';
+import type { Endangered, EndangeredLedger } from './backup-dir';
 import type { Finding, RepairAction } from './finding';
 import { sessionFromDatabase } from './materialize';
 import type { Snapshot } from './snapshot';
@@ -45,10 +45,13 @@ const ORDER: readonly RepairAction[] = [
   'rebuild-index',
 ];
 
+/** What is decided by the content of a session's file, and so not while that comes back from its backup. */
+const OF_CONTENT: readonly RepairAction[] = ['make-from-database', 'fix-message-count'];
+
 /**
- * Plans the repair of what can be repaired without anybody's judgement. Of a
- * session that comes back from its backup nothing else is done: the backup is
- * looked at by the next audit.
+ * Plans the repair of what can be repaired without anybody's judgement. Where a
+ * session comes back from its backup nothing else is done to its file: the
+ * backup is looked at by the next audit.
  */
 export function planRepair(findings: readonly Finding[], snapshot: Snapshot): RepairPlan {
   const { location } = snapshot;
@@ -59,7 +62,7 @@ export function planRepair(findings: readonly Finding[], snapshot: Snapshot): Re
     for (const { repair, session_id } of findings) {
       const id = action === 'rebuild-index' ? null : session_id;
       if (repair !== action || isPlanned(action, id)) continue;
-      const comesBack = action !== 'restore-from-backup' && id !== null && isPlanned('restore-from-backup', id);
+      const comesBack = OF_CONTENT.includes(action) && isPlanned('restore-from-backup', id);
       if (!comesBack) steps.push({ action, session_id: id, path: pathOf(action, id, location) });
     }
   }
@@ -112,9 +115,11 @@ async function withLedger(location: Location, deps: Deps, work: (ledger: Ledger)
   }
 }
 
-/** Copies the memory ledger to a new file. */
-export function copyLedger(location: Location, file: string, deps: Deps): Promise<void> {
-  return withLedger(location, deps, (ledger) => ledger.copyTo(file));
+export function endangeredLedger(location: Location, deps: Deps): EndangeredLedger {
+  return {
+    path: ledgerPath(location.stateDir.value),
+    copyTo: (file) => withLedger(location, deps, (ledger) => ledger.copyTo(file)),
+  };
 }
 
 /** What became of a step. */

@@ -51,8 +51,11 @@ export class WebuiClient {
     return this.answer(response, body.session_id);
   }
 
-  /** @throws HermesctlError `UNREACHABLE` where nothing was sent, `OUTCOME_UNKNOWN` where the server may have done it. */
-  private async send(path: string, body: object): Promise<HttpResponse> {
+  /**
+   * @param entering whether it only lets us in: then nothing is changed, whatever becomes of it.
+   * @throws HermesctlError `UNREACHABLE` where nothing was changed, `OUTCOME_UNKNOWN` where the server may have done it.
+   */
+  private async send(path: string, body: object, { entering = false } = {}): Promise<HttpResponse> {
     const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
     try {
       return await this.deps.http.request({
@@ -64,7 +67,7 @@ export class WebuiClient {
       });
     } catch (error) {
       if (!(error instanceof HttpFailure)) throw error;
-      throw error.sent
+      throw error.sent && !entering
         ? new HermesctlError('OUTCOME_UNKNOWN', `The server at ${this.access.url} did not answer: ${error.message}.`, {
             hint: 'It may have made the change. Look before you repeat the command.',
             details: { url: this.access.url, kind: error.kind },
@@ -83,7 +86,7 @@ export class WebuiClient {
     if (password === undefined || this.loggedIn) {
       throw authFailed(url, 'wants a password', 'Give it in HERMES_WEBUI_PASSWORD or with --password-file.');
     }
-    const response = await this.send('/api/auth/login', { password });
+    const response = await this.send('/api/auth/login', { password }, { entering: true });
     if (response.status === 429) throw authFailed(url, 'has seen too many wrong passwords', 'Try again in a minute.');
     if (response.status !== 200) {
       throw authFailed(url, 'rejects the password', 'Check HERMES_WEBUI_PASSWORD or the file of --password-file.');
@@ -102,7 +105,7 @@ export class WebuiClient {
       this.cookies.set('hermes_profile', name);
       return;
     }
-    const response = await this.send('/api/profile/switch', { name });
+    const response = await this.send('/api/profile/switch', { name }, { entering: true });
     if (response.status === 200) {
       this.profile = name;
       this.keepCookies(response);

@@ -115,6 +115,15 @@ describe('Renderer', () => {
     );
   });
 
+  it('spells what is undefined as JSON.stringify does', () => {
+    const { document, json } = openDocument();
+    const value = { list: [1, undefined, [undefined]], gone: undefined, first: { gone: undefined, kept: 1 } };
+    document.member('value', value as unknown as OutputValue);
+    document.member('bare', undefined as unknown as OutputValue);
+    document.end([]);
+    expect(json()).toEqual({ value: JSON.parse(JSON.stringify(value)) as unknown, bare: null, warnings: [] });
+  });
+
   it('makes every stored value one line of JSON', () => {
     fc.assert(
       fc.property(jsonText({ nonFinite: true }), (text) => {
