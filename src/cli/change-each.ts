@@ -1,9 +1,8 @@
-import { type Changed, changeMetadata, type MetadataResult } from '../core/changes/sessions';
-import { HermesctlError } from '../core/errors';
+import { type Changed, type ChangeTarget, changeMetadata, type MetadataResult } from '../core/changes/sessions';
 import { changeMetadataOnServer } from '../core/server/changes';
 import type { MetadataChange } from '../core/sidecar/metadata-edit';
 import type { Context } from './context';
-import { type Failure, failureOf, failuresForOutput } from './each-session';
+import { type Failure, failureOf, failuresForOutput, forEachSession } from './each-session';
 import { mutate, type MutationFlagValues, showChange } from './mutation';
 import type { OutputValue } from './output/document';
 import { idsToRead, namesOne } from './session-ids';
@@ -22,25 +21,17 @@ export async function changeEach(
   const ids = idsToRead(context, args, flags);
   const one = namesOne(args);
   const results: MetadataResult[] = [];
-  const failures: Failure[] = [];
-  const each = async (make: (id: string) => Promise<Changed<MetadataResult>>): Promise<void> => {
-    for (const [done, id] of ids.entries()) {
-      try {
-        const changed = await make(id);
-        if (one) await showChange(context, 'session', changed, flags);
-        else context.warn(...changed.warnings);
-        results.push(changed.result);
-      } catch (error) {
-        if (one || !(error instanceof HermesctlError)) throw error;
-        failures.push({ session_id: id, error });
-      }
-      context.deps.progress(done + 1, ids.length);
-      const pause = context.deps.breathe();
-      if (pause) await pause;
-    }
-  };
+  const each = (make: (id: string) => Promise<Changed<MetadataResult>>): Promise<Failure[]> =>
+    forEachSession(context, ids, one, async (id) => {
+      const changed = await make(id);
+      if (one) await showChange(context, 'session', changed, flags);
+      else context.warn(...changed.warnings);
+      results.push(changed.result);
+    });
   const { deps } = context;
-  await mutate(context, flags, (target) => each((id) => changeMetadata(target, id, change, flags.force, deps)), {
+  const onDisk = (target: ChangeTarget): Promise<Failure[]> =>
+    each((id) => changeMetadata(target, id, change, flags.force, deps));
+  const failures = await mutate(context, flags, onDisk, {
     onServer: (client) => each((id) => changeMetadataOnServer(client, context, id, change, flags.force, deps)),
   });
   if (one) return;

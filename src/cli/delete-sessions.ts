@@ -15,7 +15,7 @@ import { deleteOnServer } from '../core/server/changes';
 import { confirm } from './confirm';
 import type { Context } from './context';
 import { showItems } from './delete-result';
-import { type Failure, failureOf, failuresForOutput } from './each-session';
+import { type Failure, failureOf, failuresForOutput, forEachSession } from './each-session';
 import { FILES_CHANGED, mutate, type MutationFlagValues, warnOfIndex } from './mutation';
 import type { OutputValue } from './output/document';
 import { refuseOnServer } from './server-route';
@@ -82,26 +82,18 @@ export async function deleteEach(
   options: DeleteOptions,
 ): Promise<void> {
   const results: DeleteResult[] = [];
-  const failures: Failure[] = [];
-  const each = (work: (id: string) => Promise<DeleteResult>): Promise<void> =>
-    eachId(context, ids, async (id) => {
-      try {
-        results.push(await work(id));
-      } catch (error) {
-        if (one || !(error instanceof HermesctlError)) throw error;
-        failures.push({ session_id: id, error });
-      }
-    });
-  const onDisk = async (target: ChangeTarget): Promise<void> => {
+  const each = (work: (id: string) => Promise<DeleteResult>): Promise<Failure[]> =>
+    forEachSession(context, ids, one, async (id) => void results.push(await work(id)));
+  const onDisk = async (target: ChangeTarget): Promise<Failure[]> => {
     const deleted: Deleted[] = [];
     try {
-      await each((id) => deleteOne(context, target, id, options, deleted));
+      return await each((id) => deleteOne(context, target, id, options, deleted));
     } finally {
       // Also of those that were deleted before a signal, or a bug, ended the rest.
       warnOfIndex(context, await finishDeletes(target, deleted, context.deps), FILES_CHANGED);
     }
   };
-  const onServer = (client: WebuiClient): Promise<void> => {
+  const onServer = (client: WebuiClient): Promise<Failure[]> => {
     refuseOnServer({ 'store-only': !options.agent, 'agent-only': !options.store });
     if (options.trash) throw keepsNothing();
     return each(async (id) => {
@@ -110,7 +102,7 @@ export async function deleteEach(
       return result;
     });
   };
-  await mutate(context, flags, onDisk, { onServer });
+  const failures = await mutate(context, flags, onDisk, { onServer });
   await present(context, results, failures, one, flags['dry-run']);
   context.failures(failures);
   const failure = failureOf(failures, ids.length);
@@ -122,15 +114,6 @@ function keepsNothing(): HermesctlError {
   return new HermesctlError('REFUSED', 'The server that has this store deletes for good: it has no trash.', {
     hint: '--no-trash says that it may; or stop it first, and everything is kept.',
   });
-}
-
-async function eachId(context: Context, ids: readonly string[], work: (id: string) => Promise<void>): Promise<void> {
-  for (const [done, id] of ids.entries()) {
-    await work(id);
-    context.deps.progress(done + 1, ids.length);
-    const pause = context.deps.breathe();
-    if (pause) await pause;
-  }
 }
 
 async function deleteOne(

@@ -34,21 +34,39 @@ export async function gather<T>(
   read: (session: SessionToRead) => Read<T> | Promise<Read<T>>,
 ): Promise<Gathered<T>> {
   const values: T[] = [];
+  const failures = await forEachSession(context, sessions, one, async (session) => {
+    const { value, warnings } = await read(session);
+    context.warn(...warnings);
+    values.push(value);
+  });
+  return { values, failures };
+}
+
+/**
+ * Does something for each of these sessions. Of `one` its failure is the
+ * command's; of several, what fails does not stop the others.
+ *
+ * @returns what failed.
+ */
+export async function forEachSession<S extends string | { id: string }>(
+  context: Context,
+  sessions: readonly S[],
+  one: boolean,
+  work: (session: S) => Promise<void>,
+): Promise<Failure[]> {
   const failures: Failure[] = [];
   for (const [done, session] of sessions.entries()) {
     try {
-      const { value, warnings } = await read(session);
-      context.warn(...warnings);
-      values.push(value);
+      await work(session);
     } catch (error) {
       if (!(error instanceof HermesctlError) || one) throw error;
-      failures.push({ session_id: session.id, error });
+      failures.push({ session_id: typeof session === 'string' ? session : session.id, error });
     }
     context.deps.progress(done + 1, sessions.length);
     const pause = context.deps.breathe();
     if (pause) await pause;
   }
-  return { values, failures };
+  return failures;
 }
 
 /** Failures for the JSON face. */

@@ -1,7 +1,6 @@
 import { assertNotAlive, parentIds, type RepairResult, repairSession } from '../core/changes/repair';
-import { HermesctlError } from '../core/errors';
 import type { Context } from './context';
-import { type Failure, failureOf, failuresForOutput } from './each-session';
+import { failureOf, failuresForOutput, forEachSession } from './each-session';
 import { mutate, type MutationFlagValues, showChange, warnOfIndex } from './mutation';
 import type { OutputValue } from './output/document';
 import { serverBeside } from './server-route';
@@ -19,30 +18,21 @@ export async function repairEach(
   const ids = idsToRead(context, args, flags, { prefixes: context.terminal.stdinIsTerminal });
   const one = !flags.all && namesOne(args);
   const results: RepairResult[] = [];
-  const failures: Failure[] = [];
   const beside = await serverBeside(context, flags);
   const streamMayLive = beside !== undefined && (beside.health?.isBusy ?? true);
-  await mutate(context, flags, async (target) => {
+  const failures = await mutate(context, flags, (target) => {
     const parents = parentIds(context.location, context.deps);
-    for (const [done, id] of ids.entries()) {
-      try {
-        const changed = await repairSession(target, id, { streamMayLive, parents }, context.deps);
-        if (one) {
-          assertNotAlive(changed.result);
-          await showChange(context, 'repair', changed, flags);
-          return;
-        }
-        context.warn(...changed.warnings);
-        warnOfIndex(context, changed.result.index);
-        results.push(changed.result);
-      } catch (error) {
-        if (one || !(error instanceof HermesctlError)) throw error;
-        failures.push({ session_id: id, error });
+    return forEachSession(context, ids, one, async (id) => {
+      const changed = await repairSession(target, id, { streamMayLive, parents }, context.deps);
+      if (one) {
+        assertNotAlive(changed.result);
+        await showChange(context, 'repair', changed, flags);
+        return;
       }
-      context.deps.progress(done + 1, ids.length);
-      const pause = context.deps.breathe();
-      if (pause) await pause;
-    }
+      context.warn(...changed.warnings);
+      warnOfIndex(context, changed.result.index);
+      results.push(changed.result);
+    });
   });
   if (one) return;
   const shown = flags.all ? results.filter(({ reason }) => reason !== 'no-pending-turn') : results;

@@ -1,11 +1,11 @@
 import { Args } from '@oclif/core';
 
 import { BaseCommand } from '../../cli/base-command';
-import { nullFlag, type Failure, failureOf, failuresForOutput } from '../../cli/each-session';
+import { failureOf, failuresForOutput, forEachSession, nullFlag } from '../../cli/each-session';
 import { ledgerFlags, withLedger } from '../../cli/memory';
 import { assertSome } from '../../cli/mutation';
 import { exactIds, namesOne } from '../../cli/session-ids';
-import { type ErrorCode, HermesctlError } from '../../core/errors';
+import type { ErrorCode } from '../../core/errors';
 import { assertMayDiscard } from '../../core/memory/ledger';
 import { assertStore } from '../../core/sidecar/directory';
 
@@ -36,20 +36,14 @@ export default class MemoryDiscard extends BaseCommand {
     assertSome(ids);
     const one = namesOne(argv as string[]);
     const results: { session_id: string; discarded: boolean }[] = [];
-    const failures: Failure[] = [];
     // Where there is no ledger there is nothing to forget, and none is made for that.
-    await withLedger(context, { ...flags, 'dry-run': true }, async (seen) => {
-      for (const id of ids) {
-        try {
-          const session = await seen?.session(id);
-          if (session) assertMayDiscard(session, deps);
-          results.push({ session_id: id, discarded: session !== undefined });
-        } catch (error) {
-          if (one || !(error instanceof HermesctlError)) throw error;
-          failures.push({ session_id: id, error });
-        }
-      }
-    });
+    const failures = await withLedger(context, { ...flags, 'dry-run': true }, (seen) =>
+      forEachSession(context, ids, one, async (id) => {
+        const session = await seen?.session(id);
+        if (session) assertMayDiscard(session, deps);
+        results.push({ session_id: id, discarded: session !== undefined });
+      }),
+    );
     const known = results.filter(({ discarded }) => discarded);
     if (known.length > 0 && !flags['dry-run']) {
       await withLedger(context, flags, async (ledger) => {

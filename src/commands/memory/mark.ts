@@ -1,12 +1,12 @@
 import { Args, Flags } from '@oclif/core';
 
 import { BaseCommand } from '../../cli/base-command';
-import { type Failure, failureOf, nullFlag } from '../../cli/each-session';
+import { failureOf, forEachSession, nullFlag } from '../../cli/each-session';
 import { configuredProviders, ledgerFlags, ownerFrom, providerFlags, withLedger } from '../../cli/memory';
 import { showMarks } from '../../cli/memory-rows';
 import { assertSome } from '../../cli/mutation';
 import { exactIds, namesOne } from '../../cli/session-ids';
-import { type ErrorCode, HermesctlError } from '../../core/errors';
+import type { ErrorCode } from '../../core/errors';
 import { type Marked, markSession } from '../../core/memory/mark';
 import { assertStore } from '../../core/sidecar/directory';
 
@@ -58,25 +58,19 @@ export default class MemoryMark extends BaseCommand {
     const one = namesOne(argv as string[]);
     const ownerOf = ownerFrom(flags.owner, configuredProviders(context, flags));
     const marked: Marked[] = [];
-    const failures: Failure[] = [];
-    await withLedger(context, flags, async (ledger) => {
-      for (const id of ids) {
-        try {
-          const options = {
-            ownerOf,
-            unseen: flags.unseen,
-            unregister: flags.owner === 'none',
-            dryRun: flags['dry-run'],
-          };
-          const { result, warnings } = await markSession(location, ledger, id, options, deps);
-          context.warn(...warnings);
-          marked.push(result);
-        } catch (error) {
-          if (one || !(error instanceof HermesctlError)) throw error;
-          failures.push({ session_id: id, error });
-        }
-      }
-    });
+    const options = {
+      ownerOf,
+      unseen: flags.unseen,
+      unregister: flags.owner === 'none',
+      dryRun: flags['dry-run'],
+    };
+    const failures = await withLedger(context, flags, (ledger) =>
+      forEachSession(context, ids, one, async (id) => {
+        const { result, warnings } = await markSession(location, ledger, id, options, deps);
+        context.warn(...warnings);
+        marked.push(result);
+      }),
+    );
     await showMarks(context, marked, failures, one, flags['dry-run']);
     context.failures(failures);
     const failure = failureOf(failures, ids.length);

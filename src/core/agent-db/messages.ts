@@ -2,6 +2,7 @@ import { HermesctlError } from '../errors';
 import { strip } from '../json/python';
 import { RawJson } from '../json/raw';
 import { isWellFormed } from '../json/well-formed';
+import { ENCODED_CONTENT } from '../session/text';
 import { continuesWithin, type Link } from './continuation';
 import type { AgentDatabase } from './database';
 import { storedSession } from './stored';
@@ -32,9 +33,6 @@ const AS_JSON = new Set<string>([
   'codex_message_items',
   'display_metadata',
 ]);
-
-/** What the agent puts before content that is no string (reference: hermes-agent §1.9). */
-const JSON_CONTENT = '\0json:';
 
 const MAX_SEGMENTS = 20;
 const PAGE = 64;
@@ -151,8 +149,8 @@ function messageOf(row: SqlRow): RawJson {
 
 function contentOf(value: SqlValue): RawJson {
   const text = plain(value);
-  if (typeof text !== 'string' || !text.startsWith(JSON_CONTENT)) return sqlJson(value);
-  const json = text.slice(JSON_CONTENT.length);
+  if (typeof text !== 'string' || !text.startsWith(ENCODED_CONTENT)) return sqlJson(value);
+  const json = text.slice(ENCODED_CONTENT.length);
   return isWellFormed(json) ? new RawJson(json) : sqlJson(value);
 }
 

@@ -5,10 +5,8 @@ import { HermesctlError, isSystemError, type Warning } from '../errors';
 import { decodeJson } from '../json/decode';
 import { lastWorkspace } from '../location/last-workspace';
 import type { Location } from '../location/location';
+import { CRON_PROJECT } from '../projects/ensure';
 import { readProjects } from '../projects/read';
-
-/** The project that the WebUI keeps imported cron sessions in. */
-export const CRON_PROJECT_NAME = 'Cron Jobs';
 
 /** What the row of an agent session takes from beside the database. */
 export interface AgentSurroundings {
@@ -45,7 +43,7 @@ export function agentSurroundings(
 
 /** The one of this profile, else one from before projects had profiles. */
 function cronProjectOf(location: Location, deps: Deps): string | null {
-  const named = readProjects(deps.fs, location.projectsFile.value).filter(({ name }) => name === CRON_PROJECT_NAME);
+  const named = readProjects(deps.fs, location.projectsFile.value).filter(({ name }) => name === CRON_PROJECT.name);
   const own = named.find(({ profile }) => profile === location.profile.value) ?? named.find(({ profile }) => !profile);
   return own?.project_id ?? null;
 }

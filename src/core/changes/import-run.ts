@@ -16,7 +16,7 @@ import { plain } from '../agent-db/values';
 import { isStoreId } from '../session/id';
 import type { SessionRow } from '../session/row';
 import { readTombstones, TOMBSTONE_FILES } from '../sidecar/tombstones';
-import { applyImport, type ImportPlan, type ImportSource, isCron, planImport, skipped } from './import';
+import { applyImport, type ImportPlan, type ImportSource, isCronRun, planImport, skipped } from './import';
 import type { ChangeTarget } from './sessions';
 
 /** Which agent sessions are to be imported. */
@@ -177,7 +177,7 @@ class Importer {
         this.deps,
       );
     const plan = await decide();
-    const lacksProject = plan.status === 'imported' && isCron(source) && this.around.cronProject === null;
+    const lacksProject = plan.status === 'imported' && isCronRun(source) && this.around.cronProject === null;
     if (!lacksProject || !ensureProject || this.target.dryRun) return plan;
     this.around.cronProject = await this.ensureCronProject();
     return decide();

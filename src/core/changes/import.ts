@@ -1,4 +1,5 @@
 import type { AgentTranscript } from '../agent-db/messages';
+import { isCron } from '../agent-db/row';
 import type { Deps } from '../deps';
 import { HermesctlError, type Warning } from '../errors';
 import { durableWrite } from '../files/durable-write';
@@ -132,7 +133,7 @@ async function planNew(
     ...TAKEN_OVER.map((key): [string, string] => [key, row.raw(key)?.text ?? 'null']),
   ]);
   if (!truthy(row.value('raw_source'))) members.set('raw_source', row.raw('source_tag')?.text ?? 'null');
-  if (isCron(source) && cronProject !== null) members.set('project_id', JSON.stringify(cronProject));
+  if (isCronRun(source) && cronProject !== null) members.set('project_id', JSON.stringify(cronProject));
   const frame = newSessionFrame(
     members,
     {
@@ -148,8 +149,8 @@ async function planNew(
 }
 
 /** Whether a session is a cron job's run. */
-export function isCron({ id, row }: Pick<ImportSource, 'id' | 'row'>): boolean {
-  return text(row, 'source_tag') === 'cron' || id.startsWith('cron_');
+export function isCronRun({ id, row }: Pick<ImportSource, 'id' | 'row'>): boolean {
+  return isCron(id, text(row, 'source_tag'));
 }
 
 async function planRefresh(

@@ -18,6 +18,11 @@ export function sameStamp(a: FileStamp, b: FileStamp): boolean {
   return a.dev === b.dev && a.ino === b.ino && a.size === b.size && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs;
 }
 
+/** A version as a text, to be kept and compared. */
+export function spellStamp({ dev, ino, size, mtimeNs, ctimeNs }: FileStamp): string {
+  return [dev, ino, size, mtimeNs, ctimeNs].join(':');
+}
+
 const SECOND = 1_000_000_000n;
 /** A kernel's clock for files ticks no slower than this. */
 const TICK = SECOND / 10n;

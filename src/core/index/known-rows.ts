@@ -3,7 +3,7 @@ import * as path from 'node:path';
 
 import type { Deps } from '../deps';
 import { OwnDirectory } from '../files/own-directory';
-import { type FileStamp, isSettled, stampOf } from '../files/stamp';
+import { type FileStamp, isSettled, spellStamp, stampOf } from '../files/stamp';
 import type { Location } from '../location/location';
 import type { RowDefaults } from '../session/row';
 import { sidecarPath } from '../sidecar/read';
@@ -46,7 +46,7 @@ export class KnownRows {
     if (!Object.hasOwn(this.before, id)) return false;
     const [version, digest] = this.before[id];
     const stats = this.deps.fs.statSync(sidecarPath(this.sessionsDir, id), { bigint: true, throwIfNoEntry: false });
-    if (!stats || versionOf(stampOf(stats)) !== version || digestOf(text) !== digest) return false;
+    if (!stats || spellStamp(stampOf(stats)) !== version || digestOf(text) !== digest) return false;
     this.after[id] = [version, digest];
     return true;
   }
@@ -57,7 +57,7 @@ export class KnownRows {
    * @param began when reading it began, in epoch seconds.
    */
   learn({ id, text }: IndexEntry, stamp: FileStamp, began: number): void {
-    if (isSettled(stamp, began)) this.after[id] = [versionOf(stamp), digestOf(text)];
+    if (isSettled(stamp, began)) this.after[id] = [spellStamp(stamp), digestOf(text)];
   }
 
   /** Keeps what was learned for the next time. */
@@ -86,10 +86,6 @@ export function knownRowsAt(
   const directory = new OwnDirectory(path.join(location.cacheDir.value, 'index'), deps);
   const key = JSON.stringify([version, location.sessionsDir.value, defaults]);
   return new KnownRows(directory, key, location.sessionsDir.value, deps, trust);
-}
-
-function versionOf({ dev, ino, size, mtimeNs, ctimeNs }: FileStamp): string {
-  return [dev, ino, size, mtimeNs, ctimeNs].join(':');
 }
 
 function digestOf(bytes: Uint8Array): string {

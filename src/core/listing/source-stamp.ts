@@ -3,7 +3,7 @@ import type { BigIntStats } from 'node:fs';
 
 import { isSystemError } from '../errors';
 import type { FileSystem } from '../files/file-system';
-import { isSettled, stampOf } from '../files/stamp';
+import { isSettled, spellStamp, stampOf } from '../files/stamp';
 import type { Location } from '../location/location';
 
 /** The versions of files, as text, by their paths. One that is not there has one too. */
@@ -21,8 +21,7 @@ function look(file: string, fs: FileSystem): { text: string; stats?: BigIntStats
   try {
     const stats = fs.statSync(file, { bigint: true, throwIfNoEntry: false });
     if (!stats) return { text: ABSENT };
-    const { dev, ino, size, mtimeNs, ctimeNs } = stats;
-    return { text: [dev, ino, size, mtimeNs, ctimeNs].join(':'), stats };
+    return { text: spellStamp(stampOf(stats)), stats };
   } catch (error) {
     if (isSystemError(error)) return { text: error.code ?? 'unreadable' };
     throw error;

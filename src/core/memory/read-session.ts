@@ -1,6 +1,6 @@
 import type { Deps } from '../deps';
 import { withFile } from '../files/open-file';
-import type { FileStamp } from '../files/stamp';
+import { spellStamp } from '../files/stamp';
 import { strip, toFloat, truthy } from '../json/python';
 import { RawJson } from '../json/raw';
 import { DEFAULT_PROFILE, type Location } from '../location/location';
@@ -59,10 +59,6 @@ function* decoded(messages: Iterable<{ raw: RawJson }>): Generator {
 function lastTouched({ fields }: ScannedSidecar): number {
   const updated = toFloat(fields.get('updated_at')?.value());
   return updated !== undefined && Number.isFinite(updated) ? updated : Infinity;
-}
-
-function spellStamp({ dev, ino, size, mtimeNs, ctimeNs }: FileStamp): string {
-  return [dev, ino, size, mtimeNs, ctimeNs].join('.');
 }
 
 /** What a provider may ask of a session's transcript. */

@@ -1,6 +1,9 @@
 import { pythonStr, strip, truthy } from '../json/python';
 import type { RawJson } from '../json/raw';
 
+/** What the agent's database has before content that is no string; the rest is its JSON (reference: hermes-agent §1.9). */
+export const ENCODED_CONTENT = '\0json:';
+
 const TEXT_PART_TYPES = new Set(['text', 'input_text', 'output_text']);
 const TEXT_KEYS = ['text', 'content', 'input_text', 'output_text'] as const;
 

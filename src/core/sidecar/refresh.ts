@@ -8,6 +8,7 @@ import { truthy } from '../json/python';
 import { RawJson } from '../json/raw';
 import { bytesSource } from '../json/reader';
 import { memberSplices, type Splice } from '../json/splice';
+import { ENCODED_CONTENT } from '../session/text';
 import { readSpan } from './messages';
 
 /** How a stored transcript stands to the one that it was imported from. */
@@ -34,8 +35,6 @@ const BOOKKEEPING = [
   'display_metadata',
 ];
 const TOOL_FIELDS = ['tool_calls', 'tool_call_id', 'tool_name', 'name'];
-/** What the agent puts before content that is no string; the WebUI imports it undecoded. */
-const JSON_CONTENT = '\0json:';
 /** Of a message's members in the server's layout. */
 const MEMBER_DEPTH = 3;
 
@@ -87,13 +86,14 @@ function comparable(message: unknown, without: readonly string[] = []): unknown 
     Object.entries(message).filter(([key]) => !BOOKKEEPING.includes(key) && !without.includes(key)),
   );
   const { content } = rest;
-  if (typeof content === 'string' && content.startsWith(JSON_CONTENT)) rest['content'] = decodedContent(content);
+  // The server imports it undecoded.
+  if (typeof content === 'string' && content.startsWith(ENCODED_CONTENT)) rest['content'] = decodedContent(content);
   return rest;
 }
 
 function decodedContent(content: string): unknown {
   try {
-    return decodeJson(content.slice(JSON_CONTENT.length));
+    return decodeJson(content.slice(ENCODED_CONTENT.length));
   } catch {
     return content;
   }
