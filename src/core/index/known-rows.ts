@@ -89,5 +89,5 @@ export function knownRowsAt(
 }
 
 function digestOf(bytes: Uint8Array): string {
-  return createHash('sha1').update(bytes).digest('base64');
+  return createHash('sha1').update(bytes).digest('base64url');
 }

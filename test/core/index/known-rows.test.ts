@@ -59,6 +59,16 @@ it('reads everything for another version, where it is told to, and where what it
   expect((await reindex()).filesRead).toBe(3);
 });
 
+it('remembers whatever the version and the place are called', async () => {
+  const store = three();
+  const { reindex } = fixture(store);
+  await aTick();
+  for (let version = 0; version < 40; version++) {
+    await reindex(String(version));
+    expect((await reindex(String(version))).filesRead, `version ${version}`).toBe(0);
+  }
+});
+
 it('does not take a row for right that somebody wrote into the index', async () => {
   const store = three();
   const { reindex } = fixture(store);
