@@ -82,6 +82,8 @@ describe('a drain that is killed', () => {
     // What the ledger calls committed, the server has.
     if (a.committed === 1) expect(server.commitsOf(`${name}a`)).toHaveLength(1);
     if (b.committed >= 1) expect(server.commitsOf(`${name}b`)).toHaveLength(1);
+    // What the dead process had sent may still be on its way.
+    await new Promise((resolve) => setTimeout(resolve, 200));
     const asked = server.requests(new RegExp(`POST .*${name}[ab]/commit`)).length;
 
     const both = ['memory-drain', '--endpoint', server.url];
