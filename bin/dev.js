@@ -1,23 +1,13 @@
 #!/usr/bin/env node
 'use strict';
 
-// Runs the sources: builds them first when they changed. For people who work on hermesctl.
-const { execFileSync } = require('node:child_process');
+// Runs the sources: bundles them first, beside the build that is there. For people who work on hermesctl.
 const path = require('node:path');
+const { pathToFileURL } = require('node:url');
 
 const root = path.resolve(__dirname, '..');
-execFileSync(
-  process.execPath,
-  [
-    path.join(root, 'node_modules/typescript/bin/tsc'),
-    '-p',
-    root,
-    '--incremental',
-    '--tsBuildInfoFile',
-    path.join(root, 'dist/.tsbuildinfo'),
-  ],
-  {
-    stdio: ['ignore', 2, 2],
-  },
-);
-require('../dist/cli/main.js').main(process.argv.slice(2));
+const outdir = path.join(root, 'node_modules', '.cache', 'hermesctl');
+
+void import(pathToFileURL(path.join(root, 'scripts', 'bundle', 'bundle.mjs')).href)
+  .then(({ bundle }) => bundle(outdir))
+  .then(() => require(path.join(outdir, 'launch.js')).launch(process.argv.slice(2)));

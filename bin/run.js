@@ -1,4 +1,4 @@
 #!/usr/bin/env node
 'use strict';
 
-require('../dist/cli/main.js').main(process.argv.slice(2));
+require('../dist/launch.js').launch(process.argv.slice(2));

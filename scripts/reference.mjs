@@ -8,8 +8,9 @@ import { format, resolveConfig } from 'prettier';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const file = path.join(root, 'docs', 'commands.md');
-const { commands } = JSON.parse(readFileSync(path.join(root, 'oclif.manifest.json'), 'utf8'));
-const { exitCodeTable } = createRequire(import.meta.url)(path.join(root, 'dist', 'cli', 'help.js'));
+const { load } = createRequire(import.meta.url)(path.join(root, 'dist', 'launch.js'));
+const { program, exitCodeTable } = load().internals();
+const { commands } = program.manifest();
 
 const BIN = 'hermesctl';
 const spoken = (id) => `${BIN} ${id.replaceAll(':', ' ')}`;

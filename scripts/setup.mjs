@@ -99,11 +99,10 @@ function newest(...places) {
 }
 
 function ensureBuild() {
-  const sources = ['src', 'package.json', 'package-lock.json', 'tsconfig.json', 'scripts/build.mjs'];
+  const sources = ['src', 'package.json', 'package-lock.json', 'tsconfig.json', 'scripts/build.mjs', 'scripts/bundle'];
   // Written last by a build, so that one that was cut short is done again.
-  const built = statSync(inRoot('oclif.manifest.json'), { throwIfNoEntry: false });
-  const main = statSync(inRoot('dist', 'cli', 'main.js'), { throwIfNoEntry: false });
-  if (built && main && built.mtimeMs > newest(...sources.map((name) => inRoot(name)))) return;
+  const built = statSync(inRoot('dist', 'launch.js'), { throwIfNoEntry: false });
+  if (built && built.mtimeMs > newest(...sources.map((name) => inRoot(name)))) return;
   process.stderr.write('setup: building …\n');
   const build = spawnSync(process.execPath, [inRoot('scripts', 'build.mjs')], { cwd: root, stdio: ['ignore', 2, 2] });
   if (build.status !== 0) fail('the build failed.');

@@ -13,13 +13,21 @@ const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'ut
 /** All that the tarball may hold: what runs, what documents it, and what every package has. */
 const PACKED = [
   /^bin\/run\.js$/,
-  /^dist\/[\w/-]+\.js$/,
+  /^dist\/(workers\/)?[\w-]+\.js$/,
+  /^dist\/manifest\.json$/,
   /^docs\/[\w/-]+(\.schema\.json|\.md)$/,
-  /^oclif\.manifest\.json$/,
   /^(package\.json|README\.md|CHANGELOG\.md|LICENSE)$/,
 ];
 /** What it must hold at least. */
-const NEEDED = ['bin/run.js', 'dist/cli/main.js', 'oclif.manifest.json', 'README.md', 'CHANGELOG.md', 'LICENSE'];
+const NEEDED = [
+  'bin/run.js',
+  'dist/launch.js',
+  'dist/main.js',
+  'dist/manifest.json',
+  'README.md',
+  'CHANGELOG.md',
+  'LICENSE',
+];
 
 const place = mkdtempSync(path.join(os.tmpdir(), 'hermesctl-smoke-'));
 let failed = 0;

@@ -1,4 +1,4 @@
-import { Command, Flags, type Interfaces } from '@oclif/core';
+import { Command, type Config, Flags, type Interfaces } from '@oclif/core';
 
 import type { ErrorCode } from '../core/errors';
 import { Context, type GlobalFlagValues } from './context';
@@ -44,6 +44,21 @@ export abstract class BaseCommand extends Command {
   private readonly terminal = processTerminal();
   private context_: Context | undefined;
 
+  /** oclif's own loads the whole configuration anew. */
+  static override async run<T extends Command>(
+    this: new (argv: string[], config: Config) => T,
+    argv?: string[],
+    options?: Interfaces.LoadOptions,
+  ): Promise<ReturnType<T['run']>> {
+    const command = new this(argv ?? [], options as Config);
+    return (command as unknown as { _run: () => Promise<ReturnType<T['run']>> })._run();
+  }
+
+  /** oclif warns here of commands that are going to be removed; there is none, and it would have to know all. */
+  protected override init(): Promise<void> {
+    return Promise.resolve();
+  }
+
   /** oclif copies a class's own statics only; commands of one kind inherit their arguments from a common class. */
   protected override parse<
     F extends Interfaces.OutputFlags<Interfaces.FlagInput>,
@@ -71,6 +86,7 @@ export abstract class BaseCommand extends Command {
       document:
         this.context_?.openDocument ?? (isJson ? new JsonDocument(stdout, new Renderer(() => undefined)) : undefined),
       ndjson: asksFor(this.argv, '--ndjson'),
+      command: this.id?.replaceAll(':', ' '),
       verbose: asksFor(this.argv, '--verbose'),
       warnings: this.context_?.warnings ?? [],
     });

@@ -43,7 +43,6 @@ export class Context {
   readonly defaults: RowDefaults;
   readonly environment: Environment;
   readonly face: Face;
-  readonly colors: Colors;
   readonly warnings: Warning[] = [];
   private readonly progress: ProgressLine | undefined;
   private readonly stopSignals: () => void;
@@ -56,13 +55,10 @@ export class Context {
     this.environment = { variables: process.env, userHome: homedir(), platform: process.platform, cwd: process.cwd() };
     this.face = flags.json ? 'json' : flags.ndjson ? 'ndjson' : 'human';
     if (this.face === 'json') this.document = new JsonDocument(terminal.stdout, this.renderer());
-    const { variables } = this.environment;
-    const wantsColor = !flags['no-color'] && !variables['NO_COLOR'] && variables['TERM'] !== 'dumb';
-    this.colors = colors(terminal.stdoutIsTerminal && wantsColor);
     const { breathe, sleep, interrupted, stop } = listenForSignals();
     this.stopSignals = stop;
     const clock = { now: () => Date.now() / 1000, sleep };
-    if (terminal.stderrIsTerminal && !flags.quiet) this.progress = new ProgressLine(terminal.stderr, clock, 'reading');
+    this.progress = flags.quiet ? undefined : new ProgressLine(terminal, clock, 'reading');
     this.deps = {
       fs: nodeFileSystem,
       clock,
@@ -80,6 +76,12 @@ export class Context {
       nodeFileSystem,
     );
     this.defaults = rowDefaults(this.location, this.environment.userHome);
+  }
+
+  get colors(): Colors {
+    const { variables } = this.environment;
+    const wantsColor = !this.flags['no-color'] && !variables['NO_COLOR'] && variables['TERM'] !== 'dumb';
+    return colors(wantsColor && this.isTerminal);
   }
 
   /** Whether a person is reading standard output. */

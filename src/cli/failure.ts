@@ -14,6 +14,8 @@ export interface FailureFace {
   /** The document that was begun, in the JSON face. */
   document: JsonDocument | undefined;
   ndjson: boolean;
+  /** The command that failed, in words. */
+  command?: string | undefined;
   verbose: boolean;
   warnings: readonly Warning[];
 }
@@ -32,7 +34,7 @@ export function presentFailure(thrown: unknown, face: FailureFace): number {
       );
       return thrown.exit;
     }
-    const error = named(thrown);
+    const error = named(thrown, face.command);
     if (face.document && !face.stdout.failed) face.document.end(face.warnings, error);
     else {
       flushQuietly(face.stdout);
@@ -69,10 +71,10 @@ function stackOf(thrown: unknown): string {
 }
 
 /** Gives every throw a name of the error table. */
-function named(thrown: unknown): HermesctlError {
+function named(thrown: unknown, command?: string): HermesctlError {
   if (thrown instanceof HermesctlError) return thrown;
   if (isSystemError(thrown)) return ioError(thrown);
-  if (isUsageError(thrown)) return usageError(thrown);
+  if (isUsageError(thrown)) return usageError(thrown, command);
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new HermesctlError('UNEXPECTED', `Unexpected: ${message}`, {
     hint: 'This is a bug in hermesctl. Run the command again with --verbose and report what it prints.',
@@ -85,13 +87,15 @@ function isUsageError(thrown: unknown): thrown is Error {
   return thrown instanceof Error && 'oclif' in thrown;
 }
 
-function usageError(thrown: Error): HermesctlError {
+function usageError(thrown: Error, command: string | undefined): HermesctlError {
   const message = usageMessage(thrown);
   return new HermesctlError('USAGE', /[.?!]$/.test(message) ? message : `${message}.`, {
-    hint: "'hermesctl --help' lists the commands; every command has --help.",
+    hint: command === undefined ? LIST_OF_COMMANDS : `'hermesctl ${command} --help' tells what it takes.`,
     cause: thrown,
   });
 }
+
+const LIST_OF_COMMANDS = "'hermesctl --help' lists the commands; every command has --help.";
 
 /** oclif's words as one sentence: its own are laid out in lines, coloured, and name commands by their ids. */
 function usageMessage(thrown: Error): string {
@@ -100,8 +104,6 @@ function usageMessage(thrown: Error): string {
     .map((line) => line.trim())
     .filter((line) => line !== '' && line !== 'See more help with --help');
   if (isMissingArgs(thrown)) return `Missing argument: ${thrown.args.map(({ name }) => name.toUpperCase()).join(', ')}`;
-  const unknown = /^command (.+) not found$/.exec(lines[0])?.[1];
-  if (unknown !== undefined) return `There is no command '${unknown.replaceAll(':', ' ')}'`;
   if (/^The following errors? occurred:$/.test(lines[0]))
     return lines
       .slice(1)
@@ -120,11 +122,11 @@ export function asksFor(argv: readonly string[], flag: '--json' | '--ndjson' | '
   return (end < 0 ? argv : argv.slice(0, end)).includes(flag);
 }
 
-/** A failure before any command ran: an unknown command, a broken installation. */
-export function failOutsideCommand(thrown: unknown, argv: readonly string[], commandIds: readonly string[] = []): void {
+/** A failure outside of a command: there is no such command, or help could not be shown. */
+export function failOutsideCommand(thrown: unknown, argv: readonly string[]): void {
   const { stdout, stderr } = processTerminal();
   if (isHelpShown(thrown)) return;
-  process.exitCode = presentFailure(withSuggestion(thrown, argv, commandIds), {
+  process.exitCode = presentFailure(thrown, {
     stdout,
     stderr,
     document: asksFor(argv, '--json') ? new JsonDocument(stdout, new Renderer(() => undefined)) : undefined,
@@ -134,28 +136,15 @@ export function failOutsideCommand(thrown: unknown, argv: readonly string[], com
   });
 }
 
-/**
- * Whoever types `list` means `sessions list`; and a word too many behind a
- * command that takes none is no command, as oclif has it.
- */
-function withSuggestion(thrown: unknown, argv: readonly string[], commandIds: readonly string[]): unknown {
-  if (!isUsageError(thrown)) return thrown;
+/** Whoever types `list` means `sessions list`. */
+export function noSuchCommand(argv: readonly string[], names: readonly string[]): HermesctlError {
   const end = argv.findIndex((arg) => arg.startsWith('-'));
-  const words = end < 0 ? argv : argv.slice(0, end);
-  const named = words.findLastIndex((_, i) => commandIds.includes(words.slice(0, i + 1).join(':')));
-  if (named >= 0 && named + 1 < words.length) {
-    const command = words.slice(0, named + 1).join(' ');
-    return new HermesctlError('USAGE', `Unexpected argument: ${words[named + 1]}.`, {
-      hint: `'hermesctl ${command} --help' tells what it takes.`,
-      cause: thrown,
-    });
-  }
-  const meant = commandIds
-    .filter((id) => id.endsWith(`:${argv[0]}`))
-    .map((id) => `'hermesctl ${id.replaceAll(':', ' ')}'`);
-  if (meant.length === 0) return thrown;
-  const { message } = usageError(thrown);
-  return new HermesctlError('USAGE', message, { hint: `Did you mean ${meant.join(' or ')}?`, cause: thrown });
+  const words = argv.slice(0, end < 0 ? argv.length : Math.max(end, 1));
+  const meant = names
+    .filter((name) => name.endsWith(`:${words[0]}`))
+    .map((name) => `'hermesctl ${name.replaceAll(':', ' ')}'`);
+  const hint = meant.length === 0 ? LIST_OF_COMMANDS : `Did you mean ${meant.join(' or ')}?`;
+  return new HermesctlError('USAGE', `There is no command '${words.join(' ')}'.`, { hint });
 }
 
 /** oclif ends the showing of help with a throw that means success. */

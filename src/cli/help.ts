@@ -1,17 +1,16 @@
-import { Command, CommandHelp, Help as OclifHelp } from '@oclif/core';
+import { type Command, CommandHelp, Help as OclifHelp } from '@oclif/core';
 
-import { type ErrorCode, ERRORS } from '../core/errors';
+import type { ErrorCode } from '../core/errors';
+import { exitCodeTable } from './exit-code-table';
 import { processTerminal } from './output/terminal';
-
-/** The failures that every command can end with. */
-const COMMON: ErrorCode[] = ['UNEXPECTED', 'IO_ERROR', 'USAGE', 'INTERRUPTED', 'TERMINATED'];
+import { isAlias } from './program';
 
 /**
  * Help as oclif makes it, with the exit codes of the command below. Written
  * like all output of hermesctl, so that a full disk or a closed pipe ends in an
  * exit code and not in a stack trace.
  */
-export default class Help extends OclifHelp {
+export class HelpPages extends OclifHelp {
   private readonly out = processTerminal().stdout;
   protected override CommandHelpClass = HelpWithExitCodes;
 
@@ -34,11 +33,6 @@ export default class Help extends OclifHelp {
   }
 }
 
-/** Whether this is a second entry of a command, under another name of its. */
-export function isAlias({ id, aliases }: Pick<Command.Loadable, 'id' | 'aliases'>): boolean {
-  return aliases.some((alias) => alias.replaceAll(':', ' ') === id.replaceAll(':', ' '));
-}
-
 const HEADER = 'EXIT CODES';
 
 class HelpWithExitCodes extends CommandHelp {
@@ -49,14 +43,4 @@ class HelpWithExitCodes extends CommandHelp {
       { header: HEADER, generate: () => ({ header: HEADER, body: exitCodeTable(exitCodes) }) },
     ];
   }
-}
-
-/** One row an exit code, with what it means for a command that names these codes as its own. */
-export function exitCodeTable(exitCodes: readonly ErrorCode[]): [string, string][] {
-  const byExit = new Map<number, string[]>([[0, ['done, or nothing to do']]]);
-  for (const code of [...COMMON, ...exitCodes]) {
-    const { exit, means } = ERRORS[code];
-    byExit.set(exit, [...(byExit.get(exit) ?? []), `${code}: ${means}`]);
-  }
-  return [...byExit].sort(([a], [b]) => a - b).map(([exit, meanings]) => [String(exit), meanings.join('; ')]);
 }

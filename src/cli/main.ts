@@ -1,46 +1,48 @@
-import * as path from 'node:path';
-
-import { Config, run } from '@oclif/core';
-
-import { asksFor, failOutsideCommand } from './failure';
+import { asksFor, failOutsideCommand, noSuchCommand } from './failure';
 import { processTerminal } from './output/terminal';
-
-/** The package's root, from `dist/cli`. */
-const ROOT = path.resolve(__dirname, '..', '..');
+import { asksForHelp, configOf, isTopic, namedCommand, type Program, versionLine, wholeConfig } from './program';
 
 /**
- * What to run for a command line that names no command: the ways to ask for
- * help and for the version are commands of ours, so that they too have a JSON
- * face and end in an exit code.
+ * What to run for a command line: the ways to ask for help and for the version
+ * that a script uses are commands of ours, so that they have a JSON face.
  */
-function commandLine(argv: string[], config: Config): string[] {
+function commandLine(argv: string[], program: Program): string[] {
   if (argv.length === 0) return ['--help'];
   if (!asksFor(argv, '--json')) return argv;
   if (argv[0] === '--version') return ['version', ...argv.slice(1)];
+  const words = wordsOf(argv);
+  return (words.length === 0 ? argv.length === 1 : isTopic(words, program)) ? ['help', ...argv] : argv;
+}
+
+/** The words before the first flag. */
+function wordsOf(argv: readonly string[]): readonly string[] {
   const end = argv.findIndex((arg) => arg.startsWith('-'));
-  const id = argv.slice(0, end).join(':');
-  const namesNoCommand = id === '' ? argv.length === 1 : config.findTopic(id) && !config.findCommand(id);
-  return namesNoCommand ? ['help', ...argv] : argv;
+  return end < 0 ? argv : argv.slice(0, end);
 }
 
 /**
  * Runs one command line. Never exits the process: what is still on its way to
  * a pipe would be cut off. The exit code is set and the event loop runs dry.
+ *
+ * A command that is named is run as oclif runs it, without what oclif finds
+ * out about all the others first; only help needs to know them.
  */
-export async function main(argv: string[]): Promise<void> {
-  // oclif asks for the user's shell in the password file, where an arbitrary user of a container has no line.
-  process.env['SHELL'] ??= 'unknown';
-  let config: Config | undefined;
+export async function main(given: string[], program: Program): Promise<void> {
   try {
-    config = await Config.load({ root: ROOT, enableAutoTranspile: false } as never);
-    if (argv[0] === '--version' && !asksFor(argv, '--json')) {
+    const argv = commandLine(given, program);
+    if (argv[0] === '--version') {
       const { stdout } = processTerminal();
-      stdout.write(`${config.userAgent}\n`);
+      stdout.write(`${versionLine(program)}\n`);
       stdout.flush();
-      return;
+    } else if (asksForHelp(argv) || isTopic(wordsOf(argv), program)) {
+      const { HelpPages } = await import('./help.js');
+      await new HelpPages(await wholeConfig(program)).showHelp(argv);
+    } else {
+      const named = namedCommand(argv, program);
+      if (!named) throw noSuchCommand(argv, Object.keys(program.names));
+      await named.command.run(named.argv, configOf(program));
     }
-    await run(commandLine(argv, config), config);
   } catch (error) {
-    failOutsideCommand(error, argv, config?.commandIDs);
+    failOutsideCommand(error, given);
   }
 }

@@ -1,5 +1,5 @@
 import type { Clock, Progress } from '../core/deps';
-import type { Sink } from './output/sink';
+import type { Terminal } from './output/terminal';
 
 const FIRST_AFTER = 0.5;
 const EVERY = 0.1;
@@ -7,7 +7,8 @@ const CLEAR_LINE = '\r\x1b[K';
 
 /**
  * A line on standard error that tells how far long work has come: from half a
- * second on, ten times a second, wiped when the work is over.
+ * second on, ten times a second, wiped when the work is over; where standard
+ * error is a terminal.
  */
 export class ProgressLine {
   private readonly began: number;
@@ -15,7 +16,7 @@ export class ProgressLine {
   private shown = false;
 
   constructor(
-    private readonly out: Sink,
+    private readonly terminal: Pick<Terminal, 'stderr' | 'stderrIsTerminal'>,
     private readonly clock: Clock,
     /** What is being done. */
     public label: string,
@@ -27,15 +28,19 @@ export class ProgressLine {
     const now = this.clock.now();
     if (now - this.began < FIRST_AFTER || now - this.shownAt < EVERY) return;
     this.shownAt = now;
+    if (!this.terminal.stderrIsTerminal) return;
     this.shown = true;
-    this.out.write(`${CLEAR_LINE}${this.label} ${done} of ${total}`);
-    this.out.flush();
+    this.write(`${CLEAR_LINE}${this.label} ${done} of ${total}`);
   };
 
   clear(): void {
     if (!this.shown) return;
     this.shown = false;
-    this.out.write(CLEAR_LINE);
-    this.out.flush();
+    this.write(CLEAR_LINE);
+  }
+
+  private write(text: string): void {
+    this.terminal.stderr.write(text);
+    this.terminal.stderr.flush();
   }
 }

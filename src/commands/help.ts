@@ -1,7 +1,7 @@
-import { Args, loadHelpClass } from '@oclif/core';
+import { Args } from '@oclif/core';
 
 import { BaseCommand } from '../cli/base-command';
-import { isAlias } from '../cli/help';
+import { isAlias, programOf, wholeConfig } from '../cli/program';
 import { HermesctlError } from '../core/errors';
 
 export default class Help extends BaseCommand {
@@ -23,7 +23,8 @@ export default class Help extends BaseCommand {
     const context = this.context(flags);
     const words = argv as string[];
     const id = words.join(':');
-    if (id !== '' && !this.config.findCommand(id) && !this.config.findTopic(id)) {
+    const config = await wholeConfig(programOf(this.config));
+    if (id !== '' && !config.findCommand(id) && !config.findTopic(id)) {
       throw new HermesctlError('USAGE', `There is no command '${words.join(' ')}'.`, {
         hint: "'hermesctl help' lists the commands.",
       });
@@ -32,7 +33,7 @@ export default class Help extends BaseCommand {
       json: (document) =>
         document.member(
           'commands',
-          this.config.commands
+          config.commands
             .filter(
               (command) => !command.hidden && (command.id === id || (isUnder(id, command.id) && !isAlias(command))),
             )
@@ -43,8 +44,8 @@ export default class Help extends BaseCommand {
             })),
         ),
       human: async () => {
-        const HelpClass = await loadHelpClass(this.config);
-        await new HelpClass(this.config, this.config.pjson.oclif.helpOptions).showHelp(words);
+        const { HelpPages } = await import('../cli/help.js');
+        await new HelpPages(config).showHelp(words);
       },
     });
   }

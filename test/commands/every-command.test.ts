@@ -1,11 +1,12 @@
 import fs from 'node:fs';
 import path from 'node:path';
 
-import { type Command, Config } from '@oclif/core';
+import type { Command } from '@oclif/core';
 import { describe, expect, it } from 'vitest';
 
 import { agentDatabaseOf, executed, PLAIN_SCHEMA } from '../support/agent-db';
-import { cli, type CliResult, ROOT } from '../support/cli';
+import { cli, type CliResult } from '../support/cli';
+import { builtCommands } from '../support/program';
 import { makeStore, session, type TestStore, treeHash } from '../support/store';
 import { cliOnTerminal, cliWithSilentInput, hasProgram, inGroups } from '../support/spawn';
 
@@ -38,7 +39,7 @@ const NEEDS: Record<string, Needs> = {
   'sessions:restore': { args: [ID, '--from-bak'] },
 };
 
-const config = await Config.load(ROOT);
+const config = await builtCommands();
 const COMMANDS = config.commands.map((command) => command.id).sort();
 
 function loadable(id: string): Command.Loadable {

@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 
-import { expect, it } from 'vitest';
+import { buildSync } from 'esbuild';
+import { beforeAll, expect, it } from 'vitest';
 
 import { bareEnvironment, cli, cliJson, ROOT } from '../support/cli';
 import { makeStore, session, type TestStore } from '../support/store';
@@ -18,9 +19,22 @@ interface Done {
   notUpdated: number;
 }
 
+/** In the project, so that the native module is found from there. */
+const script = path.join(ROOT, 'node_modules', '.cache', 'hermesctl-test', 'concurrent-writer.cjs');
+
+/** The writers run the core of the sources, in processes of their own. */
+beforeAll(() => {
+  buildSync({
+    entryPoints: [path.join(ROOT, 'test', 'support', 'concurrent-writer.mjs')],
+    outfile: script,
+    bundle: true,
+    platform: 'node',
+    external: ['better-sqlite3'],
+  });
+});
+
 function write(store: TestStore, writer: number): Promise<{ code: number | null; stdout: string; stderr: string }> {
   return new Promise((resolve, reject) => {
-    const script = path.join(ROOT, 'test', 'support', 'concurrent-writer.mjs');
     const child = spawn(process.execPath, [script, store.stateDir, String(writer), String(OPERATIONS)], {
       env: bareEnvironment(store.env),
       stdio: ['ignore', 'pipe', 'pipe'],

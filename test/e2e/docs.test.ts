@@ -23,7 +23,7 @@ interface Manifest {
   >;
 }
 
-const manifest = JSON.parse(read('oclif.manifest.json')) as Manifest;
+const manifest = JSON.parse(read('dist/manifest.json')) as Manifest;
 const commands = Object.values(manifest.commands).filter((command) => !command.hidden);
 const spoken = (id: string): string => `hermesctl ${id.replaceAll(':', ' ')}`;
 

@@ -58,7 +58,7 @@ describe('the JSON schemas', () => {
   });
 
   it('are there for every command', () => {
-    const { commands } = JSON.parse(fs.readFileSync(path.join(ROOT, 'oclif.manifest.json'), 'utf8')) as {
+    const { commands } = JSON.parse(fs.readFileSync(path.join(ROOT, 'dist', 'manifest.json'), 'utf8')) as {
       commands: Record<string, unknown>;
     };
     for (const id of Object.keys(commands)) expect(names).toContain(id.replaceAll(':', '-'));

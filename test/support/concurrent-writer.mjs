@@ -1,19 +1,16 @@
-// One of several processes that change a store at once, by the core of the built program, as its commands do:
-// each change under the store's lock. Arguments: state directory, number of this writer, operations. Prints what it did.
+// One of several processes that change a store at once, by the core of the program, as its commands do: each change
+// under the store's lock. Arguments: state directory, number of this writer, operations. Prints what it did.
 import { randomUUID } from 'node:crypto';
-import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const require = createRequire(import.meta.url);
-const core = (name) => require(`../../dist/core/${name}.js`);
-const { changeMetadata, createSession, undoSession } = core('changes/sessions');
-const { nodeFileSystem } = core('files/file-system');
-const { withStoreLock } = core('files/lock');
-const { applyReindex, planPatch, planRebuild } = core('index/reindex');
-const { rowDefaults } = core('listing/rows');
-const { resolveLocation } = core('location/location');
-const { parseNewSession } = core('session/create');
-const { systemProcesses } = require('../../dist/cli/processes.js');
+import { systemProcesses } from '../../src/cli/processes';
+import { changeMetadata, createSession, undoSession } from '../../src/core/changes/sessions';
+import { nodeFileSystem } from '../../src/core/files/file-system';
+import { withStoreLock } from '../../src/core/files/lock';
+import { applyReindex, planPatch, planRebuild } from '../../src/core/index/reindex';
+import { rowDefaults } from '../../src/core/listing/rows';
+import { resolveLocation } from '../../src/core/location/location';
+import { parseNewSession } from '../../src/core/session/create';
 
 const [stateDir, writer, operations] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
 const deps = {
@@ -38,31 +35,36 @@ const noted = ({ result }) => {
 const described = (id) =>
   parseNewSession(Buffer.from(JSON.stringify({ session_id: id, messages: [{ role: 'user', content: id }] })));
 
-for (let i = 0; i < operations; i++) {
-  const kind = (i + writer) % 5;
-  if (kind === 0) {
-    const id = `made-${writer}-${i}`;
-    done.created.push(await locked(async () => noted(await createSession(target, described(id), {}, deps)).session_id));
-  } else if (kind === 1 || kind === 2) {
-    const options = { turns: 1, force: false };
-    done.removed += await locked(async () => noted(await undoSession(target, 'shared', options, deps)).removed_count);
-  } else if (kind === 3) {
-    const title = `writer ${writer}, operation ${i}`;
-    // Taken within the lock: the order of these times is the order of the changes.
-    const at = await locked(async () => {
-      noted(await changeMetadata(target, 'shared', { title }, false, deps));
-      return process.hrtime.bigint();
-    });
-    done.renamed.push([String(at), title]);
-  } else {
-    await locked(async () => {
-      const ids = i % 2 === 0 ? [] : ['shared'];
-      const plan =
-        ids.length === 0
-          ? planRebuild(location, target.defaults, deps)
-          : planPatch(location, ids, target.defaults, deps);
-      await applyReindex(await plan, deps);
-    });
+async function operate() {
+  for (let i = 0; i < operations; i++) {
+    const kind = (i + writer) % 5;
+    if (kind === 0) {
+      const id = `made-${writer}-${i}`;
+      done.created.push(
+        await locked(async () => noted(await createSession(target, described(id), {}, deps)).session_id),
+      );
+    } else if (kind === 1 || kind === 2) {
+      const options = { turns: 1, force: false };
+      done.removed += await locked(async () => noted(await undoSession(target, 'shared', options, deps)).removed_count);
+    } else if (kind === 3) {
+      const title = `writer ${writer}, operation ${i}`;
+      // Taken within the lock: the order of these times is the order of the changes.
+      const at = await locked(async () => {
+        noted(await changeMetadata(target, 'shared', { title }, false, deps));
+        return process.hrtime.bigint();
+      });
+      done.renamed.push([String(at), title]);
+    } else {
+      await locked(async () => {
+        const ids = i % 2 === 0 ? [] : ['shared'];
+        const plan =
+          ids.length === 0
+            ? planRebuild(location, target.defaults, deps)
+            : planPatch(location, ids, target.defaults, deps);
+        await applyReindex(await plan, deps);
+      });
+    }
   }
 }
-process.stdout.write(JSON.stringify(done));
+
+void operate().then(() => process.stdout.write(JSON.stringify(done)));

@@ -1,12 +1,7 @@
 import fs from 'node:fs';
-import { createRequire } from 'node:module';
-import path from 'node:path';
 
-import { bareEnvironment, ROOT } from './cli';
-
-const { main } = createRequire(import.meta.url)(path.join(ROOT, 'dist/cli/main.js')) as {
-  main: (argv: string[]) => Promise<void>;
-};
+import { bareEnvironment } from './cli';
+import { bundle } from './program';
 
 export interface InProcessResult {
   code: number;
@@ -36,7 +31,7 @@ export async function runInProcess(args: string[], env: Record<string, string>):
     process.argv = [argv[0], 'hermesctl', ...args];
     setEnvironment(bareEnvironment(env));
     process.exitCode = 0;
-    await main(args);
+    await bundle.run(args);
     return {
       code: exitCode(),
       stdout: Buffer.concat(written[1]).toString(),

@@ -16,21 +16,45 @@ export interface Terminal {
 }
 
 export function processTerminal(): Terminal {
-  const stdoutIsTerminal = isTerminal(1);
-  return {
-    stdout: new Sink(1),
-    stderr: new Sink(2),
-    stdoutIsTerminal,
-    stderrIsTerminal: isTerminal(2),
-    stdinIsTerminal: isTerminal(0),
-    columns: stdoutIsTerminal ? process.stdout.columns || 80 : 80,
-  };
+  return new ProcessTerminal();
 }
+
+/** Asks what kind a stream is when somebody wants to know: on a terminal the answer loads half of the network code. */
+class ProcessTerminal implements Terminal {
+  readonly stdout = new Sink(1);
+  readonly stderr = new Sink(2);
+  private readonly kinds: (boolean | undefined)[] = [];
+
+  get stdinIsTerminal(): boolean {
+    return this.isTerminal(0);
+  }
+
+  get stdoutIsTerminal(): boolean {
+    return this.isTerminal(1);
+  }
+
+  get stderrIsTerminal(): boolean {
+    return this.isTerminal(2);
+  }
+
+  get columns(): number {
+    return this.stdoutIsTerminal ? process.stdout.columns || 80 : 80;
+  }
+
+  private isTerminal(fd: number): boolean {
+    return (this.kinds[fd] ??= isTerminal(fd));
+  }
+}
+
+/** Of Linux: /dev/null, /dev/full and their like, which are devices and no terminals. */
+const MEMORY_DEVICES = 1;
 
 /** A cheap question first: pipes and files need no `tty` module to tell. */
 function isTerminal(fd: number): boolean {
   try {
-    if (!fstatSync(fd).isCharacterDevice()) return false;
+    const stats = fstatSync(fd);
+    if (!stats.isCharacterDevice() || (process.platform === 'linux' && stats.rdev >> 8 === MEMORY_DEVICES))
+      return false;
   } catch {
     return false; // closed by whoever started us
   }
@@ -40,6 +64,11 @@ function isTerminal(fd: number): boolean {
 
 /** Colours, or the same functions doing nothing. */
 export function colors(enabled: boolean): Colors {
+  if (!enabled) return PLAIN;
   // eslint-disable-next-line @typescript-eslint/no-require-imports -- only for people, not for pipes
-  return (require('picocolors') as { createColors: (on: boolean) => Colors }).createColors(enabled);
+  return (require('picocolors') as { createColors: (on: boolean) => Colors }).createColors(true);
 }
+
+const PLAIN = new Proxy({} as Colors, {
+  get: (_, name) => (name === 'isColorSupported' ? false : String),
+});

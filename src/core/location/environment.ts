@@ -34,6 +34,8 @@ export const ENVIRONMENT_VARIABLES = {
   HERMES_WEBUI_HOST: 'the same, where no URL is given: its host, 127.0.0.1 by default',
   HERMES_WEBUI_PORT: 'and its port, 8787 by default',
   HERMES_WEBUI_PASSWORD: 'the running server’s password (flag: --password-file)',
+  HERMESCTL_NO_CODE_CACHE: 'anything: compile the program anew at every start, and keep nothing of that',
+  NODE_OPTIONS: 'Node.js’s own; what is compiled is kept apart for each value',
   NO_COLOR: 'any value: no colour',
   SHELL: 'set to `unknown` where it is missing, because oclif asks for it; not used',
   TERM: '`dumb`: no colour',

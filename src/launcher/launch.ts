@@ -1,0 +1,70 @@
+import { readFileSync } from 'node:fs';
+import * as path from 'node:path';
+import { Script } from 'node:vm';
+
+import { CodeCache, type CachePlace } from './code-cache';
+
+/** Put in by the build: what tells this bundle from any other, and every name of a command, `:` between words. */
+declare const BUNDLE_HASH: string;
+declare const COMMAND_NAMES: readonly string[];
+
+type Modules = Readonly<Record<string, () => unknown>>;
+type Chunk = (
+  exports: object,
+  require: NodeJS.Require,
+  module: { exports: object },
+  filename: string,
+  dirname: string,
+  otherChunk: (name: string) => Modules,
+  manifest: () => unknown,
+) => void;
+
+/** What the program is for those who run it. */
+export interface Bundle {
+  run: (argv: string[]) => Promise<void>;
+  internals: () => Record<string, unknown>;
+}
+
+/**
+ * Loads the bundle beside this file: its parts when something of theirs is
+ * used, compiled from what the cache has of them.
+ */
+export function load(cache?: CodeCache): Bundle {
+  const loaded = new Map<string, object>();
+  const chunk = (name: string): object => {
+    const known = loaded.get(name);
+    if (known) return known;
+    const filename = path.join(__dirname, `${name}.js`);
+    const cachedData = cache?.dataOf(name);
+    const script = new Script(readFileSync(filename, 'latin1'), { filename, cachedData });
+    cache?.compiled(name, script);
+    const module = { exports: {} };
+    loaded.set(name, module.exports);
+    const evaluate = script.runInThisContext() as Chunk;
+    evaluate(module.exports, require, module, filename, __dirname, chunk as (name: string) => Modules, manifest);
+    return module.exports;
+  };
+  return chunk('main') as Bundle;
+}
+
+function manifest(): unknown {
+  return JSON.parse(readFileSync(path.join(__dirname, 'manifest.json'), 'utf8'));
+}
+
+/**
+ * Runs a command line. Its functions are not compiled again where an earlier
+ * run of the same command has kept them; what is kept only makes it faster,
+ * and nothing about it can fail.
+ */
+export async function launch(argv: string[]): Promise<void> {
+  const cache = CodeCache.of(placeOf(argv));
+  await load(cache).run(argv);
+  cache?.keep();
+}
+
+/** Each command uses other functions; and so do its two kinds of output. */
+function placeOf(argv: readonly string[]): CachePlace {
+  const words = [2, 1].map((count) => argv.slice(0, count).join(':')).find((name) => COMMAND_NAMES.includes(name));
+  const face = argv.includes('--json') || argv.includes('--ndjson') ? 'json' : 'text';
+  return { program: BUNDLE_HASH, part: `${(words ?? 'none').replace(':', '-')}-${face}` };
+}
