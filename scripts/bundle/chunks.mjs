@@ -3,20 +3,18 @@ import path from 'node:path';
 
 /** The first that matches says it. What most commands use is in `main`; the rest is grouped by what is used together. */
 const RULES = [
-  [
-    /^src\/(cli\/html|core\/export)|node_modules\/(highlight\.js|markdown-it|mdurl|uc\.micro|linkify-it|entities|punycode\.js)\//,
-    'export',
-  ],
+  [/^node_modules\/(string-width|strip-ansi|ansi-regex|emoji-regex|is-fullwidth-code-point)\//, 'width'],
+  [/^node_modules\/(ansis|ansi-styles|color-convert|color-name|ejs|indent-string|widest-line|wrap-ansi)\//, 'help'],
+  [/^node_modules\/@oclif\/core\/lib\/(help|config|ux)\//, 'help'],
+  [/^node_modules\/@oclif\/core\/lib\/(module-loader|screen|performance)\.js/, 'help'],
+  [/^node_modules\/@oclif\//, 'main'],
+  [/^node_modules\//, 'packages'],
+  [/^src\/cli\/help\.ts/, 'help'],
   [/^src\/core\/agent-db\/|^src\/core\/listing\/agent-/, 'agent'],
   [/^src\/(core|commands|cli)\/memory/, 'memory'],
   [/^src\/core\/audit\/|^src\/commands\/doctor|^src\/cli\/doctor/, 'doctor'],
   [/^src\/core\/(changes|server)\/|^src\/core\/sidecar\/(?!read|damage|directory|messages)/, 'changes'],
-  [
-    /^src\/cli\/help\.ts|^node_modules\/@oclif\/core\/lib\/(help|config)\/|^node_modules\/@oclif\/core\/lib\/(main|module-loader|screen|performance)\.js/,
-    'help',
-  ],
-  [/^src\/|^node_modules\/@oclif\/core\//, 'main'],
-  [/^/, 'packages'],
+  [/^src\//, 'main'],
 ];
 
 /** @param file relative to the project's root. */

@@ -26,6 +26,8 @@ const CHANGES = {
       "const _pjson = cache_1.default.getInstance().get('@oclif/core');",
       `const _pjson = { name: '@oclif/core', version: '${OCLIF}' };`,
     ],
+    // No colours to choose: no file to look for.
+    ['async loadTheme() {', 'async loadTheme() { return undefined;'],
   ],
   'config/plugin.js': [
     [
@@ -36,6 +38,13 @@ const CHANGES = {
     ['.sort((a, b) => a.id.localeCompare(b.id))', '.sort((a, b) => (a.id < b.id ? -1 : 1))'],
   ],
   'cache.js': [["require('@oclif/core/package.json').version", `'${OCLIF}'`]],
+  // Of a template's words only the program's name is used; another one goes through the template's compiler.
+  'help/util.js': [
+    [
+      'return ejs_1.default.render(t, context);',
+      "const text = t.replaceAll('<%= config.bin %>', context.config.bin); return text.includes('<%') ? ejs_1.default.render(text, context) : text;",
+    ],
+  ],
   // The width of a terminal is asked where there is one.
   'screen.js': [
     [
@@ -107,7 +116,7 @@ const REPLACED = {
       : { stdout: false, stderr: false };`,
   'hermesctl:terminal': () => `
     const { fstatSync } = require('node:fs');
-    exports.isTerminal = (fd) => { try { return fstatSync(fd).isCharacterDevice(); } catch { return false; } };`,
+    exports.isTerminal = (fd) => { try { const stats = fstatSync(fd); return stats.isCharacterDevice() && !(process.platform === 'linux' && stats.rdev >> 8 === 1); } catch { return false; } };`,
 };
 
 /** The esbuild plugin. @param isWhole whether all of oclif that is used must come by. */
