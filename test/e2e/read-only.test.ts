@@ -168,5 +168,8 @@ it('nothing is made where nothing is', async () => {
     cli(['status', 'abcd', '--json'], { env }),
   ]);
   expect(runs.map(({ code }) => code)).toEqual([10, 0, 10]);
-  expect(fs.readdirSync(root)).toEqual([]);
+  // The user's own cache has what was compiled, and nothing else is there.
+  expect(fs.readdirSync(root)).toEqual(['.cache']);
+  expect(fs.readdirSync(path.join(root, '.cache'))).toEqual(['hermesctl']);
+  expect(fs.readdirSync(path.join(root, '.cache', 'hermesctl'))).toEqual(['code']);
 });
