@@ -6,8 +6,8 @@ import type { Colors } from 'picocolors/types';
 import type { Deps } from '../core/deps';
 import type { HermesctlError, Warning } from '../core/errors';
 import { nodeFileSystem } from '../core/files/file-system';
-import type { Environment } from '../core/location/environment';
-import { type Location, resolveLocation } from '../core/location/location';
+import type { Environment, LocationFlags } from '../core/location/environment';
+import { type Location, locationOfStore, resolveLocation } from '../core/location/location';
 import { rowDefaults } from '../core/listing/rows';
 import type { RowDefaults } from '../core/session/row';
 import { errorEnvelope, JsonDocument, Renderer } from './output/document';
@@ -70,11 +70,7 @@ export class Context {
       breathe,
       progress: this.progress?.update ?? (() => undefined),
     };
-    this.location = resolveLocation(
-      { stateDir: flags['state-dir'], hermesHome: flags['hermes-home'], profile: flags.profile },
-      this.environment,
-      nodeFileSystem,
-    );
+    this.location = resolveLocation(this.locationFlags, this.environment, nodeFileSystem);
     this.defaults = rowDefaults(this.location, this.environment.userHome);
   }
 
@@ -82,6 +78,27 @@ export class Context {
     const { variables } = this.environment;
     const wantsColor = !this.flags['no-color'] && !variables['NO_COLOR'] && variables['TERM'] !== 'dumb';
     return colors(wantsColor && this.isTerminal);
+  }
+
+  private get locationFlags(): LocationFlags {
+    const { 'state-dir': stateDir, 'hermes-home': hermesHome, profile } = this.flags;
+    return { stateDir, hermesHome, profile };
+  }
+
+  /**
+   * This run as it looks at another store: output, progress and flags are the
+   * same, places are that store's, and its warnings name it.
+   */
+  at(stateDir: string): Context {
+    const location = locationOfStore(stateDir, this.locationFlags, this.environment, nodeFileSystem);
+    const store = location.stateDir.value;
+    const warn = (...warnings: Warning[]): void =>
+      this.warn(...warnings.map((warning) => ({ ...warning, message: `${store}: ${warning.message}`, store })));
+    return Object.create(this, {
+      location: { value: location },
+      defaults: { value: rowDefaults(location, this.environment.userHome) },
+      warn: { value: warn },
+    }) as Context;
   }
 
   /** Whether a person is reading standard output. */
@@ -121,11 +138,14 @@ export class Context {
 
   /** What went wrong with single items of a command that went on; the JSON face has them in its document. */
   failures(failures: readonly { session_id: string; error: HermesctlError }[]): void {
-    for (const { session_id, error } of failures) {
-      if (this.face === 'ndjson')
-        this.terminal.stderr.write(`${JSON.stringify({ session_id, error: errorEnvelope(error) })}\n`);
-      else this.note(`${session_id}: ${error.message}`, true);
-    }
+    for (const { session_id, error } of failures) this.failure({ session_id }, error);
+  }
+
+  /** What went wrong with one of the things that a command works on; the JSON face has it in its document. */
+  failure(of: Record<string, string>, error: HermesctlError): void {
+    if (this.face === 'ndjson')
+      this.terminal.stderr.write(`${JSON.stringify({ ...of, error: errorEnvelope(error) })}\n`);
+    else this.note(`${Object.values(of).join(': ')}: ${error.message}`, true);
   }
 
   /** One line of human output. What comes from the store goes through `visibleLine` first. */

@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core';
 
-import { HermesctlError } from '../core/errors';
+import { type ErrorCode, HermesctlError } from '../core/errors';
 import type { Read } from '../core/listing/details';
 import type { Context } from './context';
 import { errorEnvelope, type OutputValue } from './output/document';
@@ -83,9 +83,13 @@ export function failuresForOutput(failures: readonly Failure[]): OutputValue {
  */
 export function failureOf(failures: readonly Failure[], asked: number): HermesctlError | undefined {
   if (failures.length === 0) return undefined;
-  const codes = new Set(failures.map(({ error }) => error.code));
-  const alike = failures.length === asked && codes.size === 1;
   const details = { failed: failures.map(({ session_id, error }) => ({ session_id, code: error.code })) };
   const message = `${failures.length} of ${asked} sessions failed: ${failures.map(({ session_id }) => session_id).join(', ')}.`;
-  return new HermesctlError(alike ? failures[0].error.code : 'PARTIAL', message, { details });
+  return new HermesctlError(sharedCode(failures, asked), message, { details });
+}
+
+/** The code that all have in common, where all failed; else `PARTIAL`. */
+export function sharedCode(failures: readonly { error: HermesctlError }[], asked: number): ErrorCode {
+  const codes = new Set(failures.map(({ error }) => error.code));
+  return failures.length === asked && codes.size === 1 ? failures[0].error.code : 'PARTIAL';
 }

@@ -3,6 +3,7 @@ import { Flags } from '@oclif/core';
 import { HermesctlError } from '../core/errors';
 import { resolveProject } from '../core/listing/list';
 import type { ListFilter } from '../core/listing/query';
+import { allProfilesFlag } from './all-profiles';
 import type { Context } from './context';
 import { parseTime } from './output/time';
 
@@ -18,11 +19,7 @@ export const listFilterFlags = {
   webhook: Flags.boolean({ ...group, summary: 'Sessions of webhooks too.' }),
   kanban: Flags.boolean({ ...group, summary: 'Sessions of kanban cards too.' }),
   empty: Flags.boolean({ ...group, summary: 'Empty Untitled sessions too.' }),
-  'all-profiles': Flags.boolean({
-    ...group,
-    exclusive: ['profile'],
-    summary: 'Sessions of every profile (the default without -p).',
-  }),
+  'all-profiles': allProfilesFlag('Sessions of every profile (the default without -p).', group),
   project: Flags.string({ ...group, helpValue: 'ID|NAME', summary: 'Only this project; none: in no project.' }),
   source: Flags.string({
     ...group,

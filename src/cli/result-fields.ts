@@ -42,6 +42,8 @@ function plainText(context: Context, key: string, raw: RawJson, value: unknown):
   return typeof value === 'string' ? value : renderJson(raw.text, { keepNonFinite: true });
 }
 
+export type TableRecord = Pick<ReadonlyMap<string, RawJson>, 'get'> | Record<string, RawJson>;
+
 /**
  * Records as rows: a table for people, tab-separated lines without a header in
  * a pipe. `flexible` columns may be cut on a narrow terminal.
@@ -49,12 +51,12 @@ function plainText(context: Context, key: string, raw: RawJson, value: unknown):
 export async function showTable(
   context: Context,
   keys: readonly string[],
-  records: Iterable<Pick<ReadonlyMap<string, RawJson>, 'get'> | Record<string, RawJson>>,
+  records: Iterable<TableRecord> | AsyncIterable<TableRecord>,
   flexible: readonly string[],
   header = true,
 ): Promise<void> {
   const rows: string[][] = [];
-  for (const record of records) {
+  for await (const record of records) {
     const at = (key: string): RawJson | undefined =>
       record instanceof Map ? (record.get(key) as RawJson | undefined) : (record as Record<string, RawJson>)[key];
     const row = await Promise.all(keys.map((key) => cellText(context, key, at(key))));

@@ -42,7 +42,7 @@ function readIdsFromInput(nullSeparated: boolean): string[] {
 }
 
 /** All of standard input. Whoever started us may have made the pipe non-blocking: it is waited for then. */
-function readInput(): Buffer {
+export function readInput(): Buffer {
   const pieces: Buffer[] = [];
   for (;;) {
     const piece = Buffer.allocUnsafe(64 * 1024);

@@ -4,6 +4,7 @@ import type { RawJson } from '../core/json/raw';
 import type { AgentPart } from '../core/listing/agent-rows';
 import { ROW_KEYS, type SessionRow } from '../core/session/row';
 import type { Context } from './context';
+import type { Fleet } from './fleet';
 import type { OutputValue } from './output/document';
 import { showTable } from './result-fields';
 
@@ -12,8 +13,11 @@ export const DEFAULT_COLUMNS = ['session_id', 'title', 'message_count', 'last_me
 /** With those of the agent's database, where a session is from is worth a column. */
 export const AGENT_COLUMNS = ['session_id', 'title', 'message_count', 'last_message_at', 'source_tag', 'model'];
 
+/** Of several stores, where a session is stored comes before what is known of it. */
+export const FLEET_COLUMNS = ['session_id', 'title', 'message_count', 'last_message_at', 'store'];
+
 /** The columns that give way on a narrow terminal, the rightmost first. */
-const FLEXIBLE = ['title', 'workspace', 'model'];
+const FLEXIBLE = ['title', 'workspace', 'model', 'store'];
 
 export interface RowFaceFlags {
   columns?: string | undefined;
@@ -32,14 +36,16 @@ export async function showRows(
   total: number,
   flags: RowFaceFlags,
   defaultColumns: readonly string[] = DEFAULT_COLUMNS,
+  fleet?: Fleet,
 ): Promise<void> {
-  const columns = chosenColumns(flags.columns, rows);
+  const columns = chosenColumns(flags.columns, rows, fleet?.isMany ? ['store'] : []);
   const entriesOf = (row: SessionRow): Iterable<[string, OutputValue]> =>
     columns === undefined ? row.entries() : columns.map((key) => [key, row.raw(key) ?? null]);
   await context.show({
     json: async (document) => {
       await document.array('sessions', rows, (row, path) => document.renderer.entries(entriesOf(row), path));
       document.member('total', total);
+      fleet?.show(document);
     },
     ndjson: () => {
       const renderer = context.renderer();
@@ -66,7 +72,11 @@ function asRecord(row: SessionRow): Map<string, RawJson> {
 }
 
 /** @throws HermesctlError `USAGE` for a column that no row could have. */
-function chosenColumns(text: string | undefined, rows: readonly SessionRow[]): string[] | undefined {
+function chosenColumns(
+  text: string | undefined,
+  rows: readonly SessionRow[],
+  added: readonly string[],
+): string[] | undefined {
   if (text === undefined) return undefined;
   const columns = text
     .split(',')
@@ -75,6 +85,7 @@ function chosenColumns(text: string | undefined, rows: readonly SessionRow[]): s
   const known = new Set<string>([
     ...ROW_KEYS,
     ...AGENT_ROW_KEYS,
+    ...added,
     ...rows.flatMap((row) => [...row.entries()].map(([key]) => key)),
   ]);
   const unknown = columns.filter((key) => !known.has(key));

@@ -1,14 +1,18 @@
 import { Flags } from '@oclif/core';
 
+import { assertEveryDatabase } from '../../cli/all-profiles';
 import { BaseCommand } from '../../cli/base-command';
 import type { Context } from '../../cli/context';
+import { Fleet, storesFlag } from '../../cli/fleet';
+import { pageOf } from '../../cli/fleet-page';
 import { listFilter, listFilterFlags } from '../../cli/list-flags';
-import { AGENT_COLUMNS, DEFAULT_COLUMNS, noteAgentParts, showRows } from '../../cli/session-rows';
+import { AGENT_COLUMNS, DEFAULT_COLUMNS, FLEET_COLUMNS, noteAgentParts, showRows } from '../../cli/session-rows';
 import type { ErrorCode } from '../../core/errors';
 import { agentPlaces } from '../../core/listing/agent-rows';
 import { listThroughCache } from '../../core/listing/cached-list';
-import { listSessions } from '../../core/listing/list';
+import { listSessions, type ListResult } from '../../core/listing/list';
 import { type ListCache, listCacheAt } from '../../core/listing/list-cache';
+import type { PageQuery } from '../../core/listing/merged-page';
 import { SORT_KEYS, type SortKey } from '../../core/listing/query';
 
 const TERMINAL_LIMIT = 50;
@@ -19,7 +23,7 @@ export default class SessionsList extends BaseCommand {
     'Lists the sessions of the store, pinned ones first, then by last activity. Archived, cron, webhook and kanban sessions and empty Untitled ones are hidden unless asked for. Rows come from the index where it is good and from the session files where it is not; nothing is written, and a damaged file is a warning.\n\nWith --agent come the conversations that only the agent’s database has: a chain of sessions that continue one another is one row, by the id of the last, and one that the store has a file of is the store’s row. Of the sessions of a terminal those are left out that ended without a title and with fewer than two turns, unless --all is given.';
 
   static override aliases = ['sessions:ls'];
-  static override exitCodes: ErrorCode[] = ['STORE_NOT_FOUND', 'STORE_DAMAGED'];
+  static override exitCodes: ErrorCode[] = ['PARTIAL', 'STORE_NOT_FOUND', 'STORE_DAMAGED'];
 
   static override flags = {
     ...listFilterFlags,
@@ -40,6 +44,7 @@ export default class SessionsList extends BaseCommand {
       helpValue: 'KEY,…',
       summary: `Which keys of a row to show, in any face (${DEFAULT_COLUMNS.join(', ')}).`,
     }),
+    stores: storesFlag({ exclusive: ['ids'] }),
     ids: Flags.boolean({ exclusive: ['json', 'ndjson', 'columns'], summary: 'Print ids only, one a line.' }),
     null: Flags.boolean({
       char: '0' as 'z',
@@ -78,23 +83,35 @@ export default class SessionsList extends BaseCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(SessionsList);
     const context = this.context(flags);
-    const query = {
-      filter: await listFilter(context, flags),
+    const fleet = Fleet.of(context, { stores: flags.stores });
+    const page = {
       sort: flags.sort,
       reverse: flags.reverse,
       limit: flags.limit ?? (context.isTerminal && context.face === 'human' && !flags.ids ? TERMINAL_LIMIT : 0),
       offset: flags.offset,
-      agent: flags.agent ? agentPlaces(context.location, flags['all-profiles'], context.deps) : undefined,
     };
-    const { location, defaults, deps } = context;
-    const { rows, total, agent, warnings, cache } = flags['no-cache']
-      ? { ...(await listSessions(location, query, defaults, deps)), cache: 'unused' as const }
-      : await listThroughCache(location, query, defaults, this.cacheOf(context), deps);
-    context.warn(...warnings);
-    if (flags.verbose) {
-      context.note(`List cache: ${cache}.`);
-      noteAgentParts(context, agent);
-    }
-    await showRows(context, rows, total, flags, flags.agent ? AGENT_COLUMNS : DEFAULT_COLUMNS);
+    const list = async (store: Context, part: PageQuery): Promise<ListResult> => {
+      const { location, defaults, deps } = store;
+      const query = {
+        ...part,
+        filter: await listFilter(store, flags),
+        agent: flags.agent ? agentPlaces(location, flags['all-profiles'], deps) : undefined,
+        elsewhere: flags.agent ? fleet.elsewhere(store) : undefined,
+      };
+      const { cache, ...result } = flags['no-cache']
+        ? { ...(await listSessions(location, query, defaults, deps)), cache: 'unused' as const }
+        : await listThroughCache(location, query, defaults, this.cacheOf(store), deps);
+      store.warn(...result.warnings);
+      if (flags.verbose) {
+        context.note(`List cache: ${cache}.`);
+        noteAgentParts(context, result.agent);
+      }
+      return result;
+    };
+    const columns = fleet.isMany ? FLEET_COLUMNS : flags.agent ? AGENT_COLUMNS : DEFAULT_COLUMNS;
+    const { rows, total } = await pageOf(fleet, page, list);
+    await showRows(context, rows, total, flags, columns, fleet);
+    fleet.assertAll();
+    assertEveryDatabase(context, flags);
   }
 }

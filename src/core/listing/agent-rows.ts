@@ -13,7 +13,7 @@ import type { Deps } from '../deps';
 import { HermesctlError, type Warning } from '../errors';
 import { toInt } from '../json/python';
 import { RawJson } from '../json/raw';
-import { type Location, locationOfProfile, profileNames } from '../location/location';
+import { type Location, locationsOfProfiles } from '../location/location';
 import type { SessionRow } from '../session/row';
 import { type ListedRow, type ListFilter, matches } from './query';
 
@@ -33,11 +33,17 @@ export interface AgentPart {
 /** The databases that a list is asked of: the profile's own, or every profile's that has one. */
 export function agentPlaces(location: Location, allProfiles: boolean, deps: Deps): Location[] {
   if (!allProfiles) return [location];
-  const others = profileNames(location, deps.fs)
-    .filter((name) => name !== location.profile.value)
-    .map((name) => locationOfProfile(location, name))
-    .filter(({ agentDatabase }) => deps.fs.statSync(agentDatabase.value, { throwIfNoEntry: false }) !== undefined);
-  return [location, ...others];
+  const [own, ...others] = locationsOfProfiles(location, deps.fs);
+  return [own, ...others.filter(({ agentDatabase }) => isThere(agentDatabase.value, deps))];
+}
+
+/** What cannot be looked at counts as there: opening it says what is wrong. */
+function isThere(file: string, deps: Deps): boolean {
+  try {
+    return deps.fs.statSync(file, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return true;
+  }
 }
 
 /**
@@ -64,14 +70,15 @@ export async function withAgentParts<T>(
       });
     } catch (error) {
       if (isOpen) throw error;
-      warnings.push(asWarning(error));
+      warnings.push(unusableDatabase(error));
       return openFrom(next + 1);
     }
   };
   return openFrom(0);
 }
 
-function asWarning(error: unknown): Warning {
+/** A database that cannot be used, as a warning; any other throw stays one. */
+export function unusableDatabase(error: unknown): Warning {
   if (!(error instanceof HermesctlError) || error.code !== 'DATABASE_UNUSABLE') throw error;
   const message = [error.message, error.hint].filter((part) => part !== undefined).join(' ');
   return { code: error.code, message, ...error.details };
@@ -103,7 +110,7 @@ export class AgentParts {
    */
   async rows(
     filter: ListFilter,
-    storeIds: ReadonlySet<string>,
+    storeIds: Pick<ReadonlySet<string>, 'has'>,
     columns?: readonly SessionColumn[],
   ): Promise<ListedRow[]> {
     const rows: ListedRow[] = [];
@@ -120,7 +127,7 @@ export class AgentParts {
   private async sessionsOf(
     { place, database }: OpenPlace,
     filter: ListFilter,
-    storeIds: ReadonlySet<string>,
+    storeIds: Pick<ReadonlySet<string>, 'has'>,
     columns: readonly SessionColumn[] | undefined,
   ): Promise<{ listed: ListedRow; origin: Origin }[]> {
     const { rows: stored, plan } = await loadSessions(database, columns);
@@ -187,7 +194,7 @@ export class AgentParts {
     try {
       return await work();
     } catch (error) {
-      this.warnings.push(asWarning(error));
+      this.warnings.push(unusableDatabase(error));
       return otherwise;
     }
   }

@@ -33,8 +33,8 @@ export async function listThroughCache(
   { cache, version }: { cache: ListCache; version: string },
   deps: Deps,
 ): Promise<CachedListResult> {
-  // What is asked of the last days is another question every time.
-  if (query.filter.since !== undefined || query.filter.until !== undefined)
+  // What is asked of the last days is another question every time; what other stores have is in no stamp.
+  if (query.filter.since !== undefined || query.filter.until !== undefined || query.elsewhere !== undefined)
     return { ...(await listSessions(location, query, defaults, deps)), cache: 'unused' };
   const key = await keyOf(location, query, defaults, version, deps);
   const kept = cache.get(key);

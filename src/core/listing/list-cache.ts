@@ -12,6 +12,7 @@ import { isAsStamped, type SourceStamp } from './source-stamp';
 /** An answer that is kept: the page of rows that was shown, and what went with it. */
 export interface CachedList {
   rows: SessionRow[];
+  activities: number[];
   total: number;
   source: 'index' | 'files';
   agent: AgentPart[];
@@ -37,13 +38,14 @@ interface Stored {
   profile: string | null;
   stamp: SourceStamp;
   rows: [key: string, json: string][][];
+  activities: number[];
   total: number;
   source: 'index' | 'files';
   agent: AgentPart[];
   warnings: Warning[];
 }
 
-const FORMAT = 'hermesctl list cache 1';
+const FORMAT = 'hermesctl list cache 2';
 const MAX_ENTRIES = 64;
 const ENTRY = /^[0-9a-f]{16}\.json$/;
 /** Also what a process left behind that was killed while it wrote. */
@@ -83,13 +85,14 @@ export class ListCache {
 
   /** Keeps an answer, and lets go of those that were not used for longest. */
   set(key: string, of: { stateDir: string; profile: string | null }, stamp: SourceStamp, list: CachedList): void {
-    const { rows, total, source, agent, warnings } = list;
+    const { rows, activities, total, source, agent, warnings } = list;
     const stored: Stored = {
       format: FORMAT,
       key,
       ...of,
       stamp,
       rows: rows.map((row) => [...row.entries()].map(([name, raw]): [string, string] => [name, raw.text])),
+      activities,
       total,
       source,
       agent,

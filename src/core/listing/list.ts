@@ -18,10 +18,14 @@ export interface ListQuery {
   offset: number;
   /** The places whose agent databases to ask too; undefined: none. */
   agent?: readonly Location[] | undefined;
+  /** Sessions of the databases that are listed elsewhere: other stores have files of them. */
+  elsewhere?: Pick<ReadonlySet<string>, 'has'> | undefined;
 }
 
 export interface ListResult {
   rows: SessionRow[];
+  /** Of each row, when it was last active (see {@link ListedRow}): what merges lists of several stores. */
+  activities: number[];
   /** Rows that match, before paging. */
   total: number;
   source: 'index' | 'files';
@@ -49,12 +53,18 @@ export async function listSessions(
   const matching = store.rows.filter((listed) => matches(listed, query.filter));
   if (query.agent === undefined) return result(store, pageOf(matching, query), matching.length);
   return withAgentParts(query.agent, deps, async (parts) => {
-    let rows = [...matching, ...(await parts.rows(query.filter, new Set(store.ids), columnsFor(query)))];
+    let rows = [...matching, ...(await parts.rows(query.filter, storedIds(store, query), columnsFor(query)))];
     // A count is only asked for what is shown, unless it is what the order hangs on.
     if (query.sort === 'messages') rows = await parts.counted(rows);
     const page = await parts.complete(pageOf(rows, query));
     return { ...result(store, page, rows.length, parts.warnings), agent: parts.plans };
   });
+}
+
+/** Which sessions a store has a file of: this one, or another that is listed with it. */
+function storedIds({ ids }: StoreRows, { elsewhere }: ListQuery): Pick<ReadonlySet<string>, 'has'> {
+  const own = new Set(ids);
+  return elsewhere === undefined ? own : { has: (id) => own.has(id) || elsewhere.has(id) };
 }
 
 /** What has to be read of every agent session to find the page. Where all are shown, reading twice would be in vain. */
@@ -76,6 +86,7 @@ function pageOf(rows: ListedRow[], { sort, reverse, limit, offset }: ListQuery):
 function result(store: StoreRows, page: ListedRow[], total: number, warnings: Warning[] = []): ListResult {
   return {
     rows: page.map(({ row }) => row),
+    activities: page.map(({ activity }) => activity),
     total,
     source: store.source,
     read: store.read,

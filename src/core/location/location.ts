@@ -67,6 +67,34 @@ export function resolveLocation(flags: LocationFlags, env: Environment, fs: File
   };
 }
 
+/** What makes a directory an agent's home. */
+const OF_A_HOME = ['state.db', 'config.yaml', 'profiles', 'active_profile'];
+
+/**
+ * Where things are for one of several stores. A store that is named `webui` and
+ * lies in an agent's home, as it does by default, belongs to that home, whatever
+ * the variables say; `--hermes-home` says otherwise for all of them. Throws as
+ * {@link resolveLocation}.
+ */
+export function locationOfStore(stateDir: string, flags: LocationFlags, env: Environment, fs: FileSystem): Location {
+  const own = resolveLocation({ ...flags, stateDir }, env, fs);
+  const { value: dir } = own.stateDir;
+  const home = path.dirname(dir);
+  const isInHome = !flags.hermesHome && path.basename(dir) === 'webui' && isHome(fs, home);
+  const location = isInHome ? resolveLocation({ ...flags, stateDir, hermesHome: home }, env, fs) : own;
+  return { ...location, stateDir: { value: dir, source: '--stores' } };
+}
+
+function isHome(fs: FileSystem, dir: string): boolean {
+  return OF_A_HOME.some((name) => {
+    try {
+      return fs.statSync(path.join(dir, name), { throwIfNoEntry: false }) !== undefined;
+    } catch {
+      return false;
+    }
+  });
+}
+
 /** The home of a profile named in a session: what is no valid name means the base home, as in the WebUI. */
 export function profileHomeFor(location: Location, profile: string): string {
   return profile === DEFAULT_PROFILE || !PROFILE_NAME.test(profile)
@@ -97,6 +125,12 @@ export function profileNames(location: Location, fs: FileSystem): string[] {
   }
   const others = names.filter((name) => PROFILE_NAME.test(name) && isDirectory(fs, path.join(dir, name))).sort();
   return [DEFAULT_PROFILE, ...others.filter((name) => name !== DEFAULT_PROFILE)];
+}
+
+/** Where things are for every profile that has a home: the location's own first, the others by name. */
+export function locationsOfProfiles(location: Location, fs: FileSystem): Location[] {
+  const others = profileNames(location, fs).filter((name) => name !== location.profile.value);
+  return [location, ...others.map((name) => locationOfProfile(location, name))];
 }
 
 /** `~` and `~/…` at the beginning of a path, as Python's `expanduser` does for the own user. */
