@@ -92,8 +92,9 @@ export class Context {
   at(stateDir: string): Context {
     const location = locationOfStore(stateDir, this.locationFlags, this.environment, nodeFileSystem);
     const store = location.stateDir.value;
+    const named = (message: string): string => (message.includes(store) ? message : `${store}: ${message}`);
     const warn = (...warnings: Warning[]): void =>
-      this.warn(...warnings.map((warning) => ({ ...warning, message: `${store}: ${warning.message}`, store })));
+      this.warn(...warnings.map((warning) => ({ ...warning, message: named(warning.message), store })));
     return Object.create(this, {
       location: { value: location },
       defaults: { value: rowDefaults(location, this.environment.userHome) },

@@ -2,8 +2,9 @@ import type { Audit } from '../core/audit/doctor';
 import type { Check, Finding } from '../core/audit/finding';
 import type { RepairOutcome, RepairStep } from '../core/audit/repair';
 import { HermesctlError } from '../core/errors';
+import type { Snapshot } from '../core/audit/snapshot';
 import type { Context } from './context';
-import { errorEnvelope, type OutputValue } from './output/document';
+import { errorEnvelope, type OutputValue, type RawFields } from './output/document';
 import { visibleLine } from './output/visible';
 
 /** What a repair did, or would do. */
@@ -25,6 +26,7 @@ export async function showAudit(
   { snapshot, findings, information }: Audit,
   checks: readonly Check[],
   repair: RepairReport | undefined,
+  allProfiles = false,
 ): Promise<void> {
   await context.show({
     json: (document) => {
@@ -35,16 +37,16 @@ export async function showAudit(
       document.member('sessions', snapshot.sessions.size);
       document.member('findings', findings as unknown as OutputValue);
       document.member('information', information as unknown as OutputValue);
+      if (allProfiles) document.member('profiles', profilesForOutput(snapshot));
       if (repair) document.member('repair', repairForOutput(repair));
       if (repair?.dryRun) document.member('dry_run', true);
     },
     human: () => {
       if (repair) showRepair(context, repair);
-      for (const check of checks) showGroup(context, check, findings);
+      for (const check of checks) showGroup(context, check, findings, profileCell(allProfiles));
       for (const { summary } of information) context.note(summary);
       if (findings.length > 0) showNext(context, findings, repair !== undefined);
-      else if (!repair?.dryRun)
-        context.note(`${snapshot.sessions.size} sessions, ${checks.length} checks: all is well.`);
+      else if (!repair?.dryRun) context.note(allIsWell(snapshot, checks));
     },
   });
   const failed = (repair?.outcomes ?? []).filter((one): one is RepairOutcome => 'error' in one);
@@ -53,17 +55,35 @@ export async function showAudit(
       details: { failed: failed.map(({ action, session_id, error }) => ({ action, session_id, code: error?.code })) },
     });
   }
-  if (findings.length > 0 && !repair?.dryRun) throw problems(findings, repair !== undefined);
+  if (findings.length > 0 && !repair?.dryRun) {
+    throw problems(findings.length, findings.some(isMendable), repair !== undefined);
+  }
 }
 
-function problems(findings: readonly Finding[], repaired: boolean): HermesctlError {
-  const count = `${findings.length} ${findings.length === 1 ? 'finding' : 'findings'}`;
-  const mendable = findings.some(({ repair }) => repair !== null);
+/** Whose databases were looked at, and what they are. */
+export function profilesForOutput(snapshot: Snapshot): RawFields[] {
+  return [snapshot, ...snapshot.others].map(({ location, database }) => ({
+    profile: location.profile.value,
+    database: database.path,
+    state: database.state,
+    sessions: database.state === 'good' ? database.sessions.size : null,
+  }));
+}
+
+/** What is said where nothing was found. */
+export function allIsWell({ sessions, others }: Snapshot, checks: readonly Check[]): string {
+  const profiles = others.length === 0 ? '' : ` of ${others.length + 1} profiles`;
+  return `${sessions.size} sessions${profiles}, ${checks.length} checks: all is well.`;
+}
+
+/** What a check ends with that found something. */
+export function problems(findings: number, mendable: boolean, repaired = false): HermesctlError {
+  const count = `${findings} ${findings === 1 ? 'finding' : 'findings'}`;
   return new HermesctlError('PROBLEMS_FOUND', `${count}${repaired ? ' left' : ''}.`, {
     ...(mendable && !repaired
       ? { hint: "'hermesctl doctor --repair --dry-run' tells what can be repaired without your judgement." }
       : {}),
-    details: { findings: findings.length },
+    details: { findings },
   });
 }
 
@@ -94,22 +114,43 @@ function showRepair(context: Context, { outcomes, backupDir, dryRun, before }: R
   if (outcomes.length > 0) context.line();
 }
 
-function showGroup(context: Context, { name, looksFor }: Check, findings: readonly Finding[]): void {
+/** In a column of a pipe that has nothing to say. */
+const NONE = '-';
+
+/** Of which profile a finding is, where those of several were looked at. */
+export function profileCell(allProfiles: boolean): (finding: Finding) => string[] {
+  return ({ profile }) => (allProfiles ? [profile ?? NONE] : []);
+}
+
+const isMendable = ({ repair }: Finding): boolean => repair !== null;
+
+/**
+ * Shows what a check found.
+ *
+ * @param more what a line in a pipe says besides.
+ */
+export function showGroup(
+  context: Context,
+  { name, looksFor }: Check,
+  findings: readonly Finding[],
+  more: (finding: Finding) => string[] = () => [],
+): void {
   const group = findings.filter(({ check }) => check === name);
   if (group.length === 0) return;
   if (!context.isTerminal) {
-    for (const { severity, session_id: id, summary, command } of group) {
-      context.line(
-        [name, severity, visibleLine(id ?? '-'), visibleLine(summary), visibleLine(command ?? '')].join('\t'),
-      );
+    for (const finding of group) {
+      const { severity, session_id: id, summary, command } = finding;
+      context.line([name, severity, id ?? '-', summary, command ?? '', ...more(finding)].map(visibleLine).join('\t'));
     }
     return;
   }
   const { bold, dim, red, yellow } = context.colors;
   const paint = group[0].severity === 'error' ? red : yellow;
   context.line(`${paint(bold(name))} ${dim(`(${group.length})`)} ${dim(looksFor)}`);
-  for (const { session_id: id, summary } of group.slice(0, SHOWN)) {
-    context.line(`  ${id === null ? '' : `${visibleLine(id)}  `}${visibleLine(summary)}`);
+  for (const finding of group.slice(0, SHOWN)) {
+    const { session_id: id, summary } = finding;
+    const whose = more(finding).filter((cell) => cell !== NONE);
+    context.line(`  ${[...whose, ...(id === null ? [] : [id]), summary].map(visibleLine).join('  ')}`);
   }
   if (group.length > SHOWN) context.line(dim(`  … and ${group.length - SHOWN} more (--json has all)`));
 }
@@ -117,7 +158,7 @@ function showGroup(context: Context, { name, looksFor }: Check, findings: readon
 const SHOWN = 10;
 
 /** What to do next: each command once, those that mend most first. */
-function showNext(context: Context, findings: readonly Finding[], repaired: boolean): void {
+export function showNext(context: Context, findings: readonly Finding[], repaired: boolean): void {
   if (!context.isTerminal) return;
   const commands = new Map<string, number>();
   for (const { command, repair } of findings) {

@@ -77,7 +77,9 @@ export class Fleet {
    * Does something in each store, one after another, as the values are taken.
    * The only store is read at once: where it fails, nothing was shown yet.
    */
-  async each<T>(work: (store: Context) => Promise<T> | T): Promise<Iterable<FromStore<T>> | AsyncIterable<FromStore<T>>> {
+  async each<T>(
+    work: (store: Context) => Promise<T> | T,
+  ): Promise<Iterable<FromStore<T>> | AsyncIterable<FromStore<T>>> {
     if (this.isMany) return this.oneAfterAnother(work);
     return [{ store: this.context, value: await work(this.context) }];
   }

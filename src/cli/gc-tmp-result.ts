@@ -1,12 +1,16 @@
 import { HermesctlError } from '../core/errors';
+import type { UnseenHome } from '../core/changes/gc-homes';
 import type { TrashOutcome } from '../core/changes/empty-trash';
 import type { GcOutcome } from '../core/files/temporary';
 import type { Context } from './context';
-import type { OutputValue } from './output/document';
+import { errorEnvelope, type OutputValue } from './output/document';
 import { visibleLine } from './output/visible';
 
 /** A temporary file, or a deletion in the trash, and what became of it. */
 export type Cleared = Omit<GcOutcome, 'stamp' | 'path' | 'reason'> & {
+  path?: string;
+  /** In whose home it is; missing for what is in the store. */
+  profile?: string;
   reason?: GcOutcome['reason'] | TrashOutcome['reason'];
   session_id?: string | null;
 };
@@ -20,7 +24,7 @@ export async function showGcTmp(
   context: Context,
   outcomes: readonly Cleared[],
   dryRun: boolean,
-  noun = 'temporary files',
+  { noun = 'temporary files', unseen = [] }: { noun?: string; unseen?: readonly UnseenHome[] } = {},
 ): Promise<void> {
   const removed = outcomes.filter((file) => file.removed);
   const failed = outcomes.filter((file) => file.error !== undefined);
@@ -30,6 +34,7 @@ export async function showGcTmp(
       document.member('files', outcomes.map(forOutput));
       document.member('removed', removed.length);
       document.member('bytes', bytes(removed));
+      if (unseen.length > 0) document.member('failed', unseen.map(failedHome) as unknown as OutputValue);
       if (dryRun) document.member('dry_run', true);
     },
     human: () => {
@@ -43,7 +48,7 @@ export async function showGcTmp(
               : `kept: ${file.reason ?? ''}`);
         context.line(
           [
-            visibleLine(file.session_id ?? file.name),
+            visibleLine(file.session_id ?? (file.profile === undefined ? file.name : (file.path ?? file.name))),
             file.bytes,
             `${Math.floor(file.ageSeconds)}s`,
             file.pattern,
@@ -58,15 +63,35 @@ export async function showGcTmp(
         );
     },
   });
-  if (failed.length > 0) {
-    throw new HermesctlError('PARTIAL', `${failed.length} of ${outcomes.length} ${noun} could not be removed.`, {
-      details: { failed: failed.map(({ name, error }) => ({ name, error })) },
-    });
-  }
+  for (const { profile, error } of unseen) context.failure({ profile }, error);
+  const said = [
+    failed.length > 0 ? `${failed.length} of ${outcomes.length} ${noun} could not be removed` : '',
+    unseen.length > 0 ? `not looked at: the home of ${unseen.map(({ profile }) => profile).join(', ')}` : '',
+  ].filter(Boolean);
+  if (said.length === 0) return;
+  throw new HermesctlError('PARTIAL', `${sentence(said)}.`, {
+    details: {
+      failed: [
+        ...failed.map(({ name, error }) => ({ name, error })),
+        ...unseen.map(({ profile, error }) => ({ profile, code: error.code })),
+      ],
+    },
+  });
+}
+
+function failedHome({ profile, error }: UnseenHome): object {
+  return { profile, error: errorEnvelope(error) };
+}
+
+function sentence(parts: readonly string[]): string {
+  const text = parts.join('; ');
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function forOutput({
   name,
+  path,
+  profile,
   session_id: id,
   bytes,
   ageSeconds,
@@ -78,6 +103,8 @@ function forOutput({
 }: Cleared): OutputValue {
   return {
     name,
+    ...(path === undefined ? {} : { path }),
+    ...(profile === undefined ? {} : { profile }),
     ...(id === undefined ? {} : { session_id: id }),
     bytes,
     age_seconds: Math.floor(ageSeconds),

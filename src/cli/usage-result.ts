@@ -47,22 +47,24 @@ export async function showUsageOfAll(context: Context, fleet: Fleet, allProfiles
   fleet.assertAll();
 }
 
+interface ProfileSum {
+  of: RawRecord;
+  totals: UsageTotals;
+}
+
 /** Sums of what is shown: of all, and by store and profile. */
 class Sums {
   private readonly all = new UsageTotals();
-  private readonly byProfile = new Map<string, { of: RawRecord; totals: UsageTotals }>();
+  /** By store, in the order of the stores, and in each by profile. */
+  private readonly stores = new Map<string, Map<string, ProfileSum>>();
 
   add(usage: RawRecord): void {
     this.all.add(usage);
     if (!('profile' in usage)) return;
-    const { profile, store } = usage;
-    const key = JSON.stringify([store?.text, profile.text]);
-    const known = this.byProfile.get(key) ?? {
-      of: store === undefined ? { profile } : { store, profile },
-      totals: new UsageTotals(),
-    };
-    this.byProfile.set(key, known);
-    known.totals.add(usage);
+    const { profile, store } = usage as RawRecord & { store?: RawJson };
+    const profiles = entryOf(this.stores, store?.text ?? '', () => new Map<string, ProfileSum>());
+    const of: RawRecord = store === undefined ? { profile } : { store, profile };
+    entryOf(profiles, profile.text, () => ({ of, totals: new UsageTotals() })).totals.add(usage);
   }
 
   totals(): RawRecord {
@@ -70,8 +72,16 @@ class Sums {
   }
 
   profiles(): RawRecord[] {
-    return [...this.byProfile.values()].map(({ of, totals }) => ({ ...of, ...totals.totals() }));
+    return [...this.stores.values()].flatMap((profiles) =>
+      [...profiles].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, { of, totals }]) => ({ ...of, ...totals.totals() })),
+    );
   }
+}
+
+function entryOf<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const known = map.get(key) ?? make();
+  map.set(key, known);
+  return known;
 }
 
 async function show(

@@ -1,19 +1,23 @@
 import { Flags } from '@oclif/core';
 
+import { allProfilesFlag } from '../cli/all-profiles';
 import { BaseCommand } from '../cli/base-command';
+import { showFleetAudit } from '../cli/doctor-fleet';
 import { showAudit } from '../cli/doctor-result';
 import { listChecks } from '../cli/doctor-list';
+import { Fleet, storesFlag } from '../cli/fleet';
 import { mutate, mutationFlags } from '../cli/mutation';
 import { checksNamed } from '../core/audit/audit';
 import { defaultBackupDir } from '../core/audit/backup-dir';
 import { audit, keepAndRepair } from '../core/audit/doctor';
 import { planRepair } from '../core/audit/repair';
 import type { ErrorCode } from '../core/errors';
+import { agentPlaces } from '../core/listing/agent-rows';
 
 export default class Doctor extends BaseCommand {
   static override summary = 'Look for damage in store, index, backups and database; mend the safe part.';
   static override description =
-    'Every check names what it found, the facts, and the command that mends it. Nothing is changed without --repair, and with it only what needs nobody’s judgement: what a backup holds comes back, a missing file is made from the agent’s database, the index is made anew, counts are put right. Every file is kept in --backup-dir before the first change.';
+    'Every check names what it found, the facts, and the command that mends it. Nothing is changed without --repair, and with it only what needs nobody’s judgement: what a backup holds comes back, a missing file is made from the agent’s database, the index is made anew, counts are put right. Every file is kept in --backup-dir before the first change. With --all-profiles the databases of all profiles are looked at; what is found there is named with its profile, and mended by the command that the finding names: --repair is for the store and one profile.';
 
   static override exitCodes: ErrorCode[] = [
     'PARTIAL',
@@ -30,6 +34,8 @@ export default class Doctor extends BaseCommand {
     check: Flags.string({ multiple: true, helpValue: 'NAME', summary: 'Only this check; may be given several times.' }),
     list: Flags.boolean({ summary: 'Name the checks, and look at nothing.', exclusive: ['repair', 'check'] }),
     repair: Flags.boolean({ summary: 'Mend what needs nobody’s judgement, and look again.' }),
+    'all-profiles': allProfilesFlag('The database of every profile, not only of the active one; the store once.'),
+    stores: storesFlag({ exclusive: ['repair', 'list'] }),
     'backup-dir': Flags.string({
       helpValue: 'DIR',
       dependsOn: ['repair'],
@@ -41,6 +47,8 @@ export default class Doctor extends BaseCommand {
     { description: 'Is anything wrong?', command: '<%= config.bin %> doctor' },
     { description: 'What would be mended?', command: '<%= config.bin %> doctor --repair --dry-run' },
     { description: 'Mend it', command: '<%= config.bin %> doctor --repair' },
+    { description: 'A fleet of profiles', command: '<%= config.bin %> doctor --all-profiles' },
+    { description: 'And of stores', command: '<%= config.bin %> doctor --stores stores.txt --json' },
     {
       description: 'The commands to run next, for a script',
       command: "<%= config.bin %> doctor --json | jq -r '.findings[].command // empty' | sort -u",
@@ -53,8 +61,12 @@ export default class Doctor extends BaseCommand {
     if (flags.list) return listChecks(context);
     const checks = checksNamed(flags.check ?? []);
     const { location, defaults, deps } = context;
-    const look = () => audit(location, defaults, checks, deps);
-    if (!flags.repair) return showAudit(context, await look(), checks, undefined);
+    const allProfiles = flags['all-profiles'];
+    const fleet = Fleet.of(context, flags);
+    if (fleet.isMany) return showFleetAudit(context, fleet, checks, allProfiles);
+    const others = allProfiles ? agentPlaces(location, true, deps).slice(1) : [];
+    const look = () => audit(location, defaults, checks, deps, others);
+    if (!flags.repair) return showAudit(context, await look(), checks, undefined, allProfiles);
     const dir = flags['backup-dir'] ?? defaultBackupDir(location.stateDir.value, deps);
     await mutate(context, flags, async ({ dryRun }) => {
       const first = await look();
@@ -63,7 +75,7 @@ export default class Doctor extends BaseCommand {
       const outcomes = isIdle ? plan.steps : await keepAndRepair(plan, dir, location, defaults, deps);
       const backupDir = isIdle ? null : dir;
       const report = { before: first.findings, backupDir, outcomes, dryRun };
-      await showAudit(context, isIdle ? first : await look(), checks, report);
+      await showAudit(context, isIdle ? first : await look(), checks, report, allProfiles);
     });
   }
 }

@@ -173,14 +173,9 @@ const memoryClaim: Check = {
         })),
 };
 
+const OF_A_PROFILE: readonly Check[] = [unusable, damaged, search, missingSidecar, deleted, empty, newer, agentFile];
+
 export const DATABASE_CHECKS: readonly Check[] = [
-  unusable,
-  damaged,
-  search,
-  missingSidecar,
-  deleted,
-  empty,
-  newer,
-  agentFile,
+  ...OF_A_PROFILE.map((check) => ({ ...check, perProfile: true })),
   memoryClaim,
 ];

@@ -26,6 +26,7 @@ export interface Audit {
 /**
  * Looks at everything and changes nothing.
  *
+ * @param others places of other profiles: their databases and files are looked at too.
  * @throws HermesctlError `STORE_NOT_FOUND`, `IO_ERROR`
  */
 export async function audit(
@@ -33,8 +34,9 @@ export async function audit(
   defaults: RowDefaults,
   checks: readonly Check[],
   deps: Deps,
+  others: readonly Location[] = [],
 ): Promise<Audit> {
-  const snapshot = await takeSnapshot(location, defaults, deps);
+  const snapshot = await takeSnapshot(location, others, defaults, deps);
   return { snapshot, findings: runChecks(checks, snapshot), information: informationOf(snapshot) };
 }
 

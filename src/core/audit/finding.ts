@@ -26,6 +26,9 @@ export interface Finding {
   repair: RepairAction | null;
   /** The command that mends it; null where there is none. */
   command: string | null;
+  /** The profile whose database or files it is about, and that database's path; missing where it is about the store. */
+  profile?: string;
+  database?: string;
 }
 
 /** What a check says of one thing: the finding without what all findings of the check share. */
@@ -39,6 +42,8 @@ export interface Check {
   looksFor: string;
   severity: Severity;
   repair: RepairAction | null;
+  /** Whether it looks at one profile's database and files, and so once for each profile. */
+  perProfile?: boolean;
   /** Reads nothing: all is in the snapshot. */
   run(snapshot: Snapshot): Found[];
 }

@@ -3,9 +3,10 @@ import type { RawJson } from '../json/raw';
 import { nonNegativeInt } from '../session/row';
 import { stalePendingTurn } from '../session/stale-turn';
 import { restoreCommand } from './commands';
+import type { DatabaseFacts } from './database-facts';
 import type { Check, Found } from './finding';
 import type { SessionFacts } from './session-facts';
-import type { Snapshot } from './snapshot';
+import { databasesOf, type Snapshot } from './snapshot';
 
 /** A file that is larger takes the server seconds and hundreds of megabytes at every load and save. */
 export const OVERSIZED_BYTES = 64 * 1024 * 1024;
@@ -228,10 +229,12 @@ const parent: Check = {
   looksFor: 'A session that continues one which is neither in the store nor in the agent’s database.',
   severity: 'warning',
   repair: null,
-  run: each((facts, { sessions, database }) => {
+  run: each((facts, snapshot) => {
     const id = value(facts, 'parent_session_id');
-    if (typeof id !== 'string' || id === '' || sessions.has(id) || database.state === 'unusable') return undefined;
-    if (database.state === 'good' && database.sessions.has(id)) return undefined;
+    if (typeof id !== 'string' || id === '' || snapshot.sessions.has(id)) return undefined;
+    const mayHave = (database: DatabaseFacts): boolean =>
+      database.state === 'unusable' || (database.state === 'good' && database.sessions.has(id));
+    if (databasesOf(snapshot).some(mayHave)) return undefined;
     return { summary: `It continues ${JSON.stringify(id)}, which is not there.`, evidence: { parent_session_id: id } };
   }),
 };
@@ -280,11 +283,13 @@ const source: Check = {
   looksFor: 'A session of the WebUI that is marked as one of the command line, and listed there.',
   severity: 'warning',
   repair: null,
-  run: each((facts, { database }) => {
+  run: each((facts, snapshot) => {
     if (!truthy(value(facts, 'is_cli_session'))) return undefined;
     const sources = [
       ...['source', 'source_tag', 'session_source'].map((key) => value(facts, key)),
-      database.state === 'good' ? database.sessions.get(facts.id)?.source : undefined,
+      ...databasesOf(snapshot).map((database) =>
+        database.state === 'good' ? database.sessions.get(facts.id)?.source : undefined,
+      ),
     ];
     const isWebui = sources.some((name) => typeof name === 'string' && name.trim().toLowerCase() === 'webui');
     return isWebui

@@ -40,6 +40,9 @@ export interface AgentFile {
   path: string;
 }
 
+/** What is different with another profile of the same home: the store is one. */
+export type OfProfile = Pick<Snapshot, 'location' | 'database' | 'agentFiles'>;
+
 /** All that the checks look at, read once and not changed by anyone who looks. */
 export interface Snapshot {
   location: Location;
@@ -62,6 +65,8 @@ export interface Snapshot {
   projects: Project[] | HermesctlError;
   database: DatabaseFacts;
   agentFiles: AgentFile[];
+  /** The other profiles whose databases are looked at too. */
+  others: readonly OfProfile[];
   /** Sessions whose memory a process was committing that is gone; an error where the ledger cannot be read. */
   deadClaims: LedgerSession[] | HermesctlError;
 }
@@ -72,9 +77,15 @@ const STALE_TEMPORARY_SECONDS = 3600;
  * Reads store, index, backups and database for an audit. What is damaged is
  * part of the picture; only a store that is not there stops it.
  *
+ * @param others places of other profiles, for their databases and files.
  * @throws HermesctlError `STORE_NOT_FOUND`, `IO_ERROR`
  */
-export async function takeSnapshot(location: Location, defaults: RowDefaults, deps: Deps): Promise<Snapshot> {
+export async function takeSnapshot(
+  location: Location,
+  others: readonly Location[],
+  defaults: RowDefaults,
+  deps: Deps,
+): Promise<Snapshot> {
   const sessionsDir = location.sessionsDir.value;
   const ids = sessionIds(deps.fs, location).sort();
   const names = namesIn(sessionsDir, deps);
@@ -102,8 +113,10 @@ export async function takeSnapshot(location: Location, defaults: RowDefaults, de
   }
   for (const [id, begun] of turns) if (!sessions.has(id)) journalTurns.push(...begun);
   const index = await planRebuild(location, defaults, deps);
+  const [own, ...ofOthers] = await ofProfiles([location, ...others], deps);
   return {
-    location,
+    ...own,
+    others: ofOthers,
     now: deps.clock.now(),
     sessions,
     backups,
@@ -116,10 +129,27 @@ export async function takeSnapshot(location: Location, defaults: RowDefaults, de
     aside: asideFiles(sessionsDir, names),
     journalTurns,
     projects: projectsOf(location, deps),
-    database: await readDatabaseFacts(location.agentDatabase.value, deps),
-    agentFiles: agentFiles(location, deps),
     deadClaims: await deadClaimsOf(location, deps),
   };
+}
+
+async function ofProfiles(places: readonly Location[], deps: Deps): Promise<OfProfile[]> {
+  const profiles: OfProfile[] = [];
+  for (const location of places) {
+    const database = await readDatabaseFacts(location.agentDatabase.value, deps);
+    profiles.push({ location, database, agentFiles: agentFiles(location, deps) });
+  }
+  return profiles;
+}
+
+/** The snapshot as each profile that is looked at sees it, the location's own first. */
+export function perProfile(snapshot: Snapshot): Snapshot[] {
+  return [snapshot, ...snapshot.others.map((other) => ({ ...snapshot, ...other }))];
+}
+
+/** The databases of all profiles that are looked at. */
+export function databasesOf({ database, others }: Snapshot): DatabaseFacts[] {
+  return [database, ...others.map((other) => other.database)];
 }
 
 function namesIn(dir: string, deps: Deps): string[] {

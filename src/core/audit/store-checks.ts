@@ -1,7 +1,8 @@
 import { HermesctlError } from '../errors';
 import { restoreCommand } from './commands';
+import type { DatabaseFacts } from './database-facts';
 import type { Check, Found } from './finding';
-import type { Snapshot } from './snapshot';
+import { databasesOf, type Snapshot } from './snapshot';
 
 const REINDEX = 'hermesctl reindex';
 
@@ -105,10 +106,11 @@ const backupLarger: Check = {
 };
 
 /** What becomes of a backup whose session has no file. */
-function orphanFate(id: string, { tombstones, database }: Snapshot): 'deleted' | 'orphan' | 'unclaimed' {
-  if (tombstones.deleted.has(id)) return 'deleted';
-  if (database.state !== 'good' || !database.hasSessionsTable) return 'orphan';
-  return database.sessions.has(id) ? 'orphan' : 'unclaimed';
+function orphanFate(id: string, snapshot: Snapshot): 'deleted' | 'orphan' | 'unclaimed' {
+  if (snapshot.tombstones.deleted.has(id)) return 'deleted';
+  const deniesIt = (database: DatabaseFacts): boolean =>
+    database.state === 'good' && database.hasSessionsTable && !database.sessions.has(id);
+  return databasesOf(snapshot).every(deniesIt) ? 'unclaimed' : 'orphan';
 }
 
 const orphan = (

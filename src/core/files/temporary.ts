@@ -8,12 +8,17 @@ import { sameStamp, type FileStamp, stampOf } from './stamp';
 /** What `sessions restore` sets aside until it becomes the backup. */
 const ASIDE = '<sid>.json.aside';
 
+interface TemporaryPattern {
+  name: string;
+  regex: RegExp;
+}
+
 /**
  * The names of temporary files that writers of the store leave behind when
  * they die (reference: webui-store §2.3), most telling first. A `pid` group
  * names the writer.
  */
-const PATTERNS: readonly { name: string; regex: RegExp }[] = [
+const PATTERNS: readonly TemporaryPattern[] = [
   { name: '<sid>.json.recover.tmp', regex: /^[0-9A-Za-z_-]+\.json\.recover\.tmp$/ },
   { name: '.<name>.<pid>.<tid>.tmp', regex: /^\..+\.(?<pid>\d{1,10})\.\d{1,20}\.tmp$/ },
   {
@@ -25,9 +30,35 @@ const PATTERNS: readonly { name: string; regex: RegExp }[] = [
   { name: ASIDE, regex: /^[0-9A-Za-z_-]+\.json\.aside$/ },
 ];
 
+/** A directory of an agent's home in which its writers leave temporary files, and their names. */
+interface TemporaryPlace {
+  /** Below the home. */
+  directory: string;
+  patterns: readonly TemporaryPattern[];
+}
+
+/**
+ * Where those of an agent's home are (reference: hermes-agent §3, §5; webui-store §2.3).
+ * None names its writer: only their age tells that it is dead.
+ */
+const IN_A_HOME: readonly TemporaryPlace[] = [
+  { directory: '.', patterns: [{ name: '.config.yaml_<hex>.tmp', regex: /^\.config\.yaml_[0-9a-f]+\.tmp$/ }] },
+  {
+    directory: 'sessions',
+    patterns: [
+      { name: '.sessions_<random>.tmp', regex: /^\.sessions_[0-9a-z_]{8}\.tmp$/ },
+      { name: '.cleanup_manifest_<hex>.tmp', regex: /^\.cleanup_manifest_[0-9a-f]{32}\.tmp$/ },
+    ],
+  },
+  { directory: 'cron', patterns: [{ name: '.jobs_<random>.tmp', regex: /^\.jobs_[0-9a-z_]{8}\.tmp$/ }] },
+];
+
 /** The pattern that a file's name follows, and the process that it names; undefined for any other file. */
-export function temporaryName(name: string): { pattern: string; pid: number | undefined } | undefined {
-  for (const { name: pattern, regex } of PATTERNS) {
+export function temporaryName(
+  name: string,
+  patterns = PATTERNS,
+): { pattern: string; pid: number | undefined } | undefined {
+  for (const { name: pattern, regex } of patterns) {
     const match = regex.exec(name);
     if (match) return { pattern, pid: match.groups?.['pid'] === undefined ? undefined : Number(match.groups['pid']) };
   }
@@ -61,10 +92,16 @@ export interface GcPlan {
  * restore that was cut off may have left a version there only, and finishes
  * when it is run again. Reads only.
  *
+ * @param patterns those of the store, where it is not another directory.
  * @throws HermesctlError `IO_ERROR`
  */
-export function planGcTmp(dir: string, olderThan: number, deps: Deps): GcPlan {
-  return { dir, files: namesIn(dir, deps).flatMap((name) => judge(dir, name, olderThan, deps)) };
+export function planGcTmp(dir: string, olderThan: number, deps: Deps, patterns = PATTERNS): GcPlan {
+  return { dir, files: namesIn(dir, deps).flatMap((name) => judge(dir, name, patterns, olderThan, deps)) };
+}
+
+/** Plans the same for an agent's home: its own writers' names, in the directories where those are. Throws as {@link planGcTmp}. */
+export function planGcTmpOfHome(home: string, olderThan: number, deps: Deps): GcPlan[] {
+  return IN_A_HOME.map(({ directory, patterns }) => planGcTmp(path.join(home, directory), olderThan, deps, patterns));
 }
 
 function namesIn(dir: string, deps: Deps): string[] {
@@ -76,8 +113,14 @@ function namesIn(dir: string, deps: Deps): string[] {
   }
 }
 
-function judge(dir: string, name: string, olderThan: number, deps: Deps): TemporaryFile[] {
-  const known = temporaryName(name);
+function judge(
+  dir: string,
+  name: string,
+  patterns: readonly TemporaryPattern[],
+  olderThan: number,
+  deps: Deps,
+): TemporaryFile[] {
+  const known = temporaryName(name, patterns);
   if (!known) return [];
   const file = path.join(dir, name);
   const stats = deps.fs.lstatSync(file, { bigint: true, throwIfNoEntry: false });
