@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Flags } from '@oclif/core';
 
 import { HermesctlError, ioError, isSystemError } from '../core/errors';
+import { RawJson } from '../core/json/raw';
 import type { IdSet } from '../core/listing/usage';
 import type { Location } from '../core/location/location';
 import { assertStore, sessionIds } from '../core/sidecar/directory';
@@ -116,9 +117,9 @@ export class Fleet {
     if (member) Object.assign(member.facts, facts);
   }
 
-  /** What a row says of where it is from: nothing, where there is one store. */
-  mark({ location }: Context): { store?: string } {
-    return this.isMany ? { store: location.stateDir.value } : {};
+  /** What a row says of where it is from, as entries; nothing, where there is one store. */
+  marks({ location }: Context): [key: string, value: RawJson][] {
+    return this.isMany ? [['store', RawJson.of(location.stateDir.value)]] : [];
   }
 
   /** Columns, with that of the store where there are several. */

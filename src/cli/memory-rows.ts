@@ -93,7 +93,7 @@ export function showStatusTable(context: Context, sessions: readonly LedgerSessi
 }
 
 interface DrainShown {
-  segments: (Pick<DrainedSegment, 'sessionId' | 'segment'> & Partial<DrainedSegment>)[];
+  segments: (Pick<DrainedSegment, 'sessionId' | 'profile' | 'segment'> & Partial<DrainedSegment>)[];
   remaining: Remaining[];
   drained?: Drained;
 }
@@ -157,9 +157,17 @@ export function plural(n: number, noun: string): string {
   return `${n} ${noun}${n === 1 ? '' : 's'}`;
 }
 
-function drainedRow({ sessionId, segment, outcome, taskId, extraction }: DrainShown['segments'][number]): object {
+function drainedRow({
+  sessionId,
+  profile,
+  segment,
+  outcome,
+  taskId,
+  extraction,
+}: DrainShown['segments'][number]): object {
   return {
     session_id: sessionId,
+    profile,
     start: segment.start,
     end: segment.end,
     turns: segment.end - segment.start + 1,
@@ -171,9 +179,10 @@ function drainedRow({ sessionId, segment, outcome, taskId, extraction }: DrainSh
 }
 
 function remainingRow({ session, failure }: Remaining): object {
-  const { sessionId, generation, committed, segments } = session;
+  const { sessionId, profile, generation, committed, segments } = session;
   return {
     session_id: sessionId,
+    profile,
     uncommitted: generation - committed,
     segments: segments.map(segmentRow),
     reason: failure.reason,

@@ -86,7 +86,7 @@ export function configuredProviders(
 export function drainSources({ location, deps }: Context, providers: ConfiguredProviders): DrainSources {
   return {
     ownerFor: (profile) => providers.ownerFor(profile).owner,
-    open: (owner) => providers.open(owner),
+    open: (owner, profile) => providers.open(owner, profile),
     transcript: (id) => transcriptOf(location, id, deps),
   };
 }

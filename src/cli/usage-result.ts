@@ -1,4 +1,4 @@
-import { RawJson } from '../core/json/raw';
+import type { RawJson } from '../core/json/raw';
 import { agentPlaces } from '../core/listing/agent-rows';
 import { usageOfStore } from '../core/listing/usage';
 import { type RawRecord, UsageTotals } from '../core/session/status';
@@ -34,11 +34,11 @@ export async function showUsageOfAll(context: Context, fleet: Fleet, allProfiles
   const sums = new Sums();
   async function* usages(): AsyncGenerator<RawRecord> {
     for await (const { store, value } of read) {
-      const { store: name } = fleet.mark(store);
+      const marks = Object.fromEntries(fleet.marks(store));
       const ofStore = new UsageTotals();
       for (const usage of value) {
         ofStore.add(usage);
-        yield name === undefined ? usage : { ...usage, store: RawJson.of(name) };
+        yield { ...usage, ...marks };
       }
       fleet.note(store, { totals: ofStore.totals() });
     }

@@ -1,5 +1,6 @@
 import { Args, Flags } from '@oclif/core';
 
+import { allProfilesFlag } from '../cli/all-profiles';
 import { BaseCommand } from '../cli/base-command';
 import { configuredProviders, drainSources, ledgerFlags, providerFlags, withLedger } from '../cli/memory';
 import { showDrain } from '../cli/memory-rows';
@@ -14,7 +15,7 @@ import { assertStore } from '../core/sidecar/directory';
 export default class MemoryDrain extends BaseCommand {
   static override summary = 'Commit the memories of completed turns that are not committed.';
   static override description =
-    'Passes over the sessions that have uncommitted turns, the earliest segment of each first, and has the memory provider commit it, until nothing is left, the time is up, or a pass brought nothing. A segment is committed with the identity it was marked with, or stays. Several drains at once commit nothing twice.';
+    'Passes over the sessions that have uncommitted turns, the earliest segment of each first, and has the memory provider commit it, until nothing is left, the time is up, or a pass brought nothing. A segment is committed with the identity it was marked with, or stays; the credentials are those of the session’s own profile, where its configuration names that identity. -p drains the sessions of one profile only. Several drains at once commit nothing twice.';
 
   static override aliases = ['memory:drain'];
   static override exitCodes: ErrorCode[] = [
@@ -34,6 +35,9 @@ export default class MemoryDrain extends BaseCommand {
   static override flags = {
     ...ledgerFlags,
     ...providerFlags,
+    'all-profiles': allProfilesFlag(
+      'Sessions of every profile, each as its own is configured (the default without -p).',
+    ),
     deadline: Flags.string({ default: '30s', helpValue: 'TIME', summary: 'For the whole run (45, 30s, 5m).' }),
     timeout: Flags.integer({ min: 1, default: 30, helpValue: 'SECONDS', summary: 'For each request.' }),
     concurrency: Flags.integer({ min: 1, max: 64, default: 4, helpValue: 'N', summary: 'So many commits at once.' }),

@@ -95,7 +95,7 @@ export class MemoryBench {
     const providers = new ConfiguredProviders(location, flags, env, this.deps);
     const sources: DrainSources = {
       ownerFor: (profile) => providers.ownerFor(profile).owner,
-      open: (owner) => providers.open(owner),
+      open: (owner, profile) => providers.open(owner, profile),
       transcript: (id) => transcriptOf(location, id, this.deps),
     };
     return drain(

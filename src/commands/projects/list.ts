@@ -1,8 +1,10 @@
 import { Flags } from '@oclif/core';
 
 import { BaseCommand } from '../../cli/base-command';
+import { Fleet, storesFlag } from '../../cli/fleet';
 import { showTable } from '../../cli/result-fields';
 import type { ErrorCode } from '../../core/errors';
+import type { RawJson } from '../../core/json/raw';
 import { readProjectRecords } from '../../core/projects/read';
 import { DEFAULT_PROFILE } from '../../core/location/location';
 import { assertStore } from '../../core/sidecar/directory';
@@ -14,9 +16,10 @@ export default class ProjectsList extends BaseCommand {
   static override description =
     'Shows what projects.json records, each value as it is spelled there, in the file’s order. With -p only that profile’s; a project that records no profile is the default one’s. A broken projects.json is an error, never an empty list.';
 
-  static override exitCodes: ErrorCode[] = ['STORE_NOT_FOUND', 'STORE_DAMAGED'];
+  static override exitCodes: ErrorCode[] = ['PARTIAL', 'STORE_NOT_FOUND', 'STORE_DAMAGED'];
 
   static override flags = {
+    stores: storesFlag(),
     'no-header': Flags.boolean({ summary: 'No header line above a table.' }),
   };
 
@@ -31,21 +34,34 @@ export default class ProjectsList extends BaseCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(ProjectsList);
     const context = this.context(flags);
-    const { location, deps, profileFilter } = context;
-    assertStore(deps.fs, location);
-    const projects = readProjectRecords(deps.fs, location.projectsFile.value).filter(
-      (project) =>
-        profileFilter === undefined || (project.get('profile')?.value() || DEFAULT_PROFILE) === profileFilter,
-    );
+    const fleet = Fleet.of(context, flags);
+    const read = await fleet.each((store) => {
+      const { location, deps, profileFilter } = store;
+      assertStore(deps.fs, location);
+      return readProjectRecords(deps.fs, location.projectsFile.value).filter(
+        (project) =>
+          profileFilter === undefined || (project.get('profile')?.value() || DEFAULT_PROFILE) === profileFilter,
+      );
+    });
+    let total = 0;
+    async function* projects(): AsyncGenerator<Map<string, RawJson>> {
+      for await (const { store, value } of read) {
+        fleet.note(store, { total: value.length });
+        total += value.length;
+        for (const project of value) yield new Map([...project, ...fleet.marks(store)]);
+      }
+    }
     await context.show({
       json: async (document) => {
-        await document.array('projects', projects, (project, path) => document.renderer.entries(project, path));
-        document.member('total', projects.length);
+        await document.array('projects', projects(), (project, path) => document.renderer.entries(project, path));
+        document.member('total', total);
+        fleet.show(document);
       },
       human: async () => {
-        if (projects.length === 0) context.note('No projects.');
-        await showTable(context, COLUMNS, projects, ['name'], !flags['no-header']);
+        await showTable(context, fleet.columns(COLUMNS), projects(), ['name', 'store'], !flags['no-header']);
+        if (total === 0) context.note('No projects.');
       },
     });
+    fleet.assertAll();
   }
 }

@@ -22,7 +22,8 @@ export interface Configured {
 /** The providers that this machine's configuration knows, of all profiles. */
 export class ConfiguredProviders {
   private readonly homes = new Map<string, { settings?: ProviderSettings | undefined; problem?: string }>();
-  private readonly opened = new Map<Owner, MemoryProvider | CommitFailure>();
+  /** By owner and credentials. */
+  private readonly opened = new Map<string, MemoryProvider | CommitFailure>();
 
   constructor(
     private readonly location: Location,
@@ -52,19 +53,25 @@ export class ConfiguredProviders {
 
   /**
    * The provider for a segment's owner: with the identity it was marked with,
-   * and the credentials of a configuration that names that very identity.
-   * Another one's key is never sent there.
+   * and the credentials of a configuration that names that very identity, of
+   * the session's own profile where that does. Another one's key is never sent
+   * there. What has the same credentials is the same provider.
    */
-  open(owner: Owner): MemoryProvider | CommitFailure {
-    const opened = this.opened.get(owner) ?? this.openNew(owner);
-    this.opened.set(owner, opened);
+  open(owner: Owner, profile: string | null): MemoryProvider | CommitFailure {
+    const provider = readOwner(owner)?.provider;
+    if (provider === 'holographic') return HOLOGRAPHIC;
+    const settings = this.settingsOf(owner, profile);
+    const key = JSON.stringify([owner, settings]);
+    const opened = this.opened.get(key) ?? this.openNew(owner, provider, settings);
+    this.opened.set(key, opened);
     return opened;
   }
 
-  private openNew(owner: Owner): MemoryProvider | CommitFailure {
-    const provider = readOwner(owner)?.provider;
-    if (provider === 'holographic') return HOLOGRAPHIC;
-    const settings = this.settingsOf(owner);
+  private openNew(
+    owner: Owner,
+    provider: string | undefined,
+    settings: ProviderSettings | undefined,
+  ): MemoryProvider | CommitFailure {
     if (settings === undefined) return this.notConfigured(owner);
     if (provider === 'command') {
       return new CommandProvider(settings.command, this.location.stateDir.value, this.deps);
@@ -75,8 +82,8 @@ export class ConfiguredProviders {
     return failed('provider_not_supported', 'REFUSED', `hermesctl cannot commit to ${describeOwner(owner)}.`, true);
   }
 
-  private settingsOf(owner: Owner): ProviderSettings | undefined {
-    for (const home of this.allHomes()) {
+  private settingsOf(owner: Owner, profile: string | null): ProviderSettings | undefined {
+    for (const home of new Set([this.homeOf(profile), ...this.allHomes()])) {
       const { settings } = this.at(home);
       if (settings && spellOwner(settings.identity) === owner) return settings;
     }

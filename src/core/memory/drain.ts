@@ -28,6 +28,8 @@ export interface DrainOptions extends DueOptions {
 /** A segment that is done with. */
 export interface DrainedSegment {
   sessionId: string;
+  /** Of the session; null where it is not known. */
+  profile: string | null;
   segment: Segment;
   outcome: Exclude<CommitOutcome['outcome'], 'failed'>;
   taskId: string | null;
@@ -67,7 +69,8 @@ class Drain {
   private readonly deadline = new AbortController();
   private readonly segments: DrainedSegment[] = [];
   private readonly failures = new Map<string, CommitFailure>();
-  private readonly stoppedOwners = new Map<Owner, CommitFailure>();
+  /** Those that are left alone for the rest of the run, and why. */
+  private readonly stopped = new Map<MemoryProvider, CommitFailure>();
   private readonly extractions: Promise<void>[] = [];
   /** What waiting for an extraction threw: nobody listens while other sessions are committed. */
   private thrown: { error: unknown } | undefined;
@@ -155,7 +158,8 @@ class Drain {
     if (known === undefined) return;
     const fallback = this.sources.ownerFor(known.profile);
     const owner = earliestUncommitted(known)?.owner ?? fallback ?? known.owner;
-    const provider = owner === null ? NO_OWNER : (this.stoppedOwners.get(owner) ?? this.sources.open(owner));
+    const opened = owner === null ? NO_OWNER : this.sources.open(owner, known.profile);
+    const provider = 'commit' in opened ? (this.stopped.get(opened) ?? opened) : opened;
     // What cannot be tried is not claimed: nothing is written for it.
     if (!('commit' in provider)) return void this.failures.set(id, provider);
     const begun = await this.ledger.begin(id, fallback, this.deadlineAt - this.deps.clock.now() + CLAIM_GRACE);
@@ -168,7 +172,7 @@ class Drain {
       return this.ledger.abandon(begun.ticket, null);
     }
     const outcome = await this.askProvider(provider, begun.segment, begun.session, begun.ticket);
-    await this.record(outcome, begun.segment, begun.ticket, provider);
+    await this.record(outcome, begun.segment, begun.ticket, provider, known.profile);
   }
 
   /** The provider's word, or ours where it does not give one in time. */
@@ -212,18 +216,20 @@ class Drain {
     segment: Segment & { owner: Owner | null },
     ticket: Ticket,
     provider: MemoryProvider,
+    profile: string | null,
   ): Promise<void> {
     const { sessionId } = ticket;
     if (outcome.outcome === 'failed') {
       const { reason, code, message } = outcome;
       this.failures.set(sessionId, outcome);
-      if (outcome.stopsOwner && segment.owner !== null) this.stoppedOwners.set(segment.owner, outcome);
+      if (outcome.stopsOwner) this.stopped.set(provider, outcome);
       return this.ledger.abandon(ticket, { at: this.deps.clock.now(), reason, code, message });
     }
     await this.ledger.settle(ticket);
     this.failures.delete(sessionId);
     const done: DrainedSegment = {
       sessionId,
+      profile,
       segment,
       outcome: outcome.outcome,
       taskId: outcome.taskId,

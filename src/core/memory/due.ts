@@ -17,7 +17,8 @@ export interface DueOptions {
 export interface DrainSources {
   /** Who owns segments of nobody, by the profile of their session. */
   ownerFor: (profile: string | null) => Owner | null;
-  open: (owner: Owner) => MemoryProvider | CommitFailure;
+  /** The provider of a segment's owner, for a session of this profile. */
+  open: (owner: Owner, profile: string | null) => MemoryProvider | CommitFailure;
   transcript: (sessionId: string) => CommitRequest['transcript'];
 }
 
@@ -58,7 +59,7 @@ export function inFlight({ claim }: LedgerSession): CommitFailure {
 
 /** What a drain would do. */
 export interface DrainPlan {
-  segments: { sessionId: string; segment: Segment }[];
+  segments: { sessionId: string; profile: string | null; segment: Segment }[];
   remaining: Remaining[];
 }
 
@@ -79,12 +80,12 @@ export function planDrain(
     const fallback = sources.ownerFor(session.profile) ?? session.owner;
     for (const segment of session.segments.filter(({ end }) => end > committed)) {
       const owner = segment.owner ?? fallback;
-      const provider = owner === null ? NO_OWNER : sources.open(owner);
+      const provider = owner === null ? NO_OWNER : sources.open(owner, session.profile);
       if (!('commit' in provider)) {
         plan.remaining.push({ session, failure: provider });
         break; // what comes after it waits for it
       }
-      plan.segments.push({ sessionId, segment: { ...segment, owner } });
+      plan.segments.push({ sessionId, profile: session.profile, segment: { ...segment, owner } });
     }
   }
   return plan;
