@@ -1,10 +1,9 @@
 import { HermesctlError } from '../core/errors';
-import { RawJson } from '../core/json/raw';
 import { claimState } from '../core/memory/claim';
 import type { DrainPlan, Remaining } from '../core/memory/due';
 import type { Drained, DrainedSegment } from '../core/memory/drain';
 import type { LedgerSession } from '../core/memory/ledger-rows';
-import { isDirty, NEW_LIFECYCLE, type Segment } from '../core/memory/lifecycle';
+import { NEW_LIFECYCLE, type Segment } from '../core/memory/lifecycle';
 import { describeOwner } from '../core/memory/owner';
 import type { Marked } from '../core/memory/mark';
 import type { Context } from './context';
@@ -12,7 +11,6 @@ import { type Failure, failuresForOutput } from './each-session';
 import { ownerForOutput } from './memory';
 import type { OutputValue } from './output/document';
 import { visibleLine } from './output/visible';
-import { showTable } from './result-fields';
 
 /** A session that the ledger does not know: all of it is clean. */
 export function unknownSession(sessionId: string): LedgerSession {
@@ -71,25 +69,6 @@ export function showMarks(
       if (dryRun) context.note('Dry run: nothing was changed.');
     },
   });
-}
-
-/** Sessions as a table for people, and as tab-separated lines in a pipe. */
-export function showStatusTable(context: Context, sessions: readonly LedgerSession[]): Promise<void> {
-  const keys = ['session_id', 'uncommitted', 'state', 'last_attempt', 'owner'];
-  const records = sessions.map((session) => {
-    const { sessionId, generation, committed, claim, segments, owner, attempt } = session;
-    const state = claim ? 'in flight' : isDirty(session) ? 'dirty' : 'clean';
-    return Object.fromEntries(
-      Object.entries({
-        session_id: sessionId,
-        uncommitted: generation - committed,
-        state,
-        last_attempt: attempt?.reason.replaceAll('_', ' ') ?? null,
-        owner: describeOwner(segments.length > 0 ? segments[0].owner : owner),
-      }).map(([key, value]) => [key, RawJson.of(value)]),
-    );
-  });
-  return showTable(context, keys, records, ['owner']);
 }
 
 interface DrainShown {

@@ -2,6 +2,7 @@ import { HermesctlError } from '../core/errors';
 import { type Drift, driftOf } from '../core/index/drift';
 import type { ReindexPlan } from '../core/index/reindex';
 import type { Context } from './context';
+import type { Fleet } from './fleet';
 import type { OutputValue } from './output/document';
 import { visibleLine } from './output/visible';
 
@@ -49,34 +50,57 @@ export function warnOfChanges(context: Context, after: ReindexPlan): void {
 }
 
 /**
- * Shows how the index differs from the files, row by row.
+ * Shows how the index of each store differs from the files, row by row, as
+ * `plan` would make it anew.
  *
- * @throws HermesctlError `PROBLEMS_FOUND` where it does.
+ * @throws HermesctlError as {@link Fleet.assertAll}; `PROBLEMS_FOUND` where only something differs.
  */
-export async function showDrift(context: Context, plan: ReindexPlan, drift: readonly Drift[]): Promise<void> {
-  context.warn(...plan.warnings, ...plan.damaged);
+export async function showDrift(
+  context: Context,
+  fleet: Fleet,
+  plan: (store: Context) => Promise<ReindexPlan>,
+): Promise<void> {
+  const read = await fleet.each(async (store) => {
+    const planned = await plan(store);
+    store.warn(...planned.warnings, ...planned.damaged);
+    return driftOf(planned);
+  });
+  let places = 0;
+  async function* drift(): AsyncGenerator<Drift & { store?: string }> {
+    for await (const { store, value } of read) {
+      places += value.length;
+      fleet.note(store, { drift: value.length });
+      const marks = Object.fromEntries(fleet.marks(store).map(([key, raw]) => [key, raw.value()]));
+      for (const row of value) yield { ...row, ...marks };
+    }
+  }
   await context.show({
-    json: (document) => document.member('drift', drift as unknown as OutputValue),
-    human: () => {
-      for (const row of drift) {
-        if (row.kind !== 'stale') context.line(`${row.kind}\t${visibleLine(row.session_id ?? '_index.json')}`);
-        else {
-          for (const [key, { old, new: now }] of Object.entries(row.fields)) {
-            context.line(
-              `stale\t${visibleLine(row.session_id)}\t${key}\t${visibleLine(old.text)}\t${visibleLine(now.text)}`,
-            );
-          }
-        }
-      }
-      if (drift.length === 0) context.note('The index agrees with the files.');
+    json: async (document) => {
+      await document.array('drift', drift(), (row, path) =>
+        document.renderer.render(row as unknown as OutputValue, path),
+      );
+      fleet.show(document);
+    },
+    human: async () => {
+      for await (const row of drift()) for (const cells of driftLines(row)) context.line(cells.join('\t'));
+      if (places === 0) context.note('The index agrees with the files.');
     },
   });
-  if (drift.length === 0) return;
+  fleet.assertAll();
+  if (places === 0) return;
   throw new HermesctlError(
     'PROBLEMS_FOUND',
-    `The index differs from the files in ${drift.length} ${drift.length === 1 ? 'place' : 'places'}.`,
-    {
-      hint: "'hermesctl reindex' makes it anew.",
-    },
+    `The index differs from the files in ${places} ${places === 1 ? 'place' : 'places'}.`,
+    { hint: "'hermesctl reindex' makes it anew." },
   );
+}
+
+function driftLines(row: Drift & { store?: string }): string[][] {
+  const where = row.store === undefined ? [] : [visibleLine(row.store)];
+  if (row.kind !== 'stale') return [[row.kind, visibleLine(row.session_id ?? '_index.json'), ...where]];
+  return Object.entries(row.fields).map(([key, { old, new: now }]) => [
+    'stale',
+    ...[row.session_id, key, old.text, now.text].map(visibleLine),
+    ...where,
+  ]);
 }

@@ -1,14 +1,15 @@
 import { Args, Flags } from '@oclif/core';
 
 import { BaseCommand } from '../cli/base-command';
+import type { Context } from '../cli/context';
 import { nullFlag } from '../cli/each-session';
+import { Fleet, storesFlag } from '../cli/fleet';
 import { mutate, plainMutationFlags } from '../cli/mutation';
 import { showDrift, showReindex, warnOfChanges } from '../cli/reindex-result';
 import { serverBeside } from '../cli/server-route';
 import { exactIds } from '../cli/session-ids';
 import type { ChangeTarget } from '../core/changes/sessions';
-import type { ErrorCode } from '../core/errors';
-import { driftOf } from '../core/index/drift';
+import { type ErrorCode, HermesctlError } from '../core/errors';
 import { type KnownRows, knownRowsAt } from '../core/index/known-rows';
 import { applyReindex, planPatch, planRebuild } from '../core/index/reindex';
 
@@ -20,6 +21,7 @@ export default class Reindex extends BaseCommand {
   static override aliases = ['sessions:reindex'];
   static override strict = false;
   static override exitCodes: ErrorCode[] = [
+    'PARTIAL',
     'PROBLEMS_FOUND',
     'CHANGED_ON_DISK',
     'STORE_NOT_FOUND',
@@ -34,6 +36,7 @@ export default class Reindex extends BaseCommand {
   static override flags = {
     ...plainMutationFlags,
     check: Flags.boolean({ exclusive: ['dry-run'], summary: 'Write nothing; exit 4 where index and files differ.' }),
+    stores: storesFlag({ dependsOn: ['check'] }),
     full: Flags.boolean({
       summary: 'Read every file; else those are taken as read that are as they were when their rows were made.',
     }),
@@ -52,13 +55,12 @@ export default class Reindex extends BaseCommand {
     const { location, defaults, deps } = context;
     const ids = exactIds(argv as string[], flags.null);
     const { version } = this.config;
-    const plan = (known?: KnownRows) =>
-      ids.length === 0 ? planRebuild(location, defaults, deps, known) : planPatch(location, ids, defaults, deps);
-    if (flags.check) {
-      const planned = await plan();
-      await showDrift(context, planned, driftOf(planned));
-      return;
-    }
+    if (ids.length > 0 && flags.stores !== undefined)
+      throw new HermesctlError('USAGE', '--stores and session ids exclude each other.');
+    const planOf = ({ location: place, defaults: own }: Context, known?: KnownRows) =>
+      ids.length === 0 ? planRebuild(place, own, deps, known) : planPatch(place, ids, own, deps);
+    if (flags.check) return showDrift(context, Fleet.of(context, flags), planOf);
+    const plan = (known?: KnownRows) => planOf(context, known);
     const work = async ({ dryRun }: ChangeTarget): Promise<void> => {
       const known = knownRowsAt(location, defaults, { version, trust: !flags.full }, deps);
       const planned = await plan(known);

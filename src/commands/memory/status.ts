@@ -1,10 +1,12 @@
 import { Args, Flags } from '@oclif/core';
 
 import { BaseCommand } from '../../cli/base-command';
+import type { Context } from '../../cli/context';
+import { Fleet, storesFlag } from '../../cli/fleet';
 import { configuredProviders, withLedger } from '../../cli/memory';
-import { plural, showStatusTable, statusRow, unknownSession } from '../../cli/memory-rows';
-import type { OutputValue } from '../../cli/output/document';
-import type { ErrorCode } from '../../core/errors';
+import { unknownSession } from '../../cli/memory-rows';
+import { type LedgerStatus, showStatus } from '../../cli/memory-status';
+import { type ErrorCode, HermesctlError } from '../../core/errors';
 import { dirtySessions } from '../../core/memory/due';
 import { ledgerPath } from '../../core/memory/ledger-file';
 import { pendingMarkers } from '../../core/memory/pending-markers';
@@ -19,7 +21,13 @@ export default class MemoryStatus extends BaseCommand {
     'Reads the ledger, and makes none where there is none. What nobody has marked is not in it: memory scan finds that.';
 
   static override strict = false;
-  static override exitCodes: ErrorCode[] = ['SESSION_NOT_FOUND', 'STORE_NOT_FOUND', 'LOCKED', 'DATABASE_UNUSABLE'];
+  static override exitCodes: ErrorCode[] = [
+    'PARTIAL',
+    'SESSION_NOT_FOUND',
+    'STORE_NOT_FOUND',
+    'LOCKED',
+    'DATABASE_UNUSABLE',
+  ];
 
   static override args = {
     session: Args.string({
@@ -29,6 +37,7 @@ export default class MemoryStatus extends BaseCommand {
   };
 
   static override flags = {
+    stores: storesFlag(),
     dirty: Flags.boolean({ summary: 'Only sessions that have uncommitted turns.' }),
   };
 
@@ -43,49 +52,36 @@ export default class MemoryStatus extends BaseCommand {
   async run(): Promise<void> {
     const { flags, argv } = await this.parse(MemoryStatus);
     const context = this.context(flags);
-    const { deps, location, profileFilter } = context;
-    assertStore(deps.fs, location);
-    const ledger = await withLedger(context, { 'dry-run': true, 'lock-wait': LOCK_WAIT }, async (open) =>
-      open?.sessions(),
-    );
-    const known = (ledger ?? []).filter(
-      ({ profile }) => profileFilter === undefined || (profile ?? DEFAULT_PROFILE) === profileFilter,
-    );
-    const named = (argv as string[]).map(
-      (id) =>
-        known.find(({ sessionId }) => sessionId === id) ??
-        unknownSession(resolveSessionId(deps.fs, location, id, true)),
-    );
-    const byId = new Map(known.map((session) => [session.sessionId, session]));
-    const asked = argv.length > 0 ? named.map((session) => byId.get(session.sessionId) ?? session) : known;
-    const sessions = flags.dirty ? dirtySessions(asked) : asked;
-    const { markers, warnings } = pendingMarkers(
-      homesOf(location, configuredProviders(context, {}), profileFilter),
-      deps,
-    );
-    context.warn(...warnings);
-    const uncommitted = sessions.reduce((sum, { generation, committed }) => sum + generation - committed, 0);
-    await context.show({
-      json: (document) => {
-        document.member('sessions', sessions.map((session) => statusRow(session, context)) as unknown as OutputValue);
-        document.member('dirty', dirtySessions(sessions).length);
-        document.member('uncommitted', uncommitted);
-        document.member(
-          'pending_markers',
-          markers.map(({ sessionId, profile, path, at }) => ({ session_id: sessionId, profile, path, at })),
-        );
-        document.member('ledger', ledger === undefined ? null : ledgerPath(location.stateDir.value));
-      },
-      human: async () => {
-        await showStatusTable(context, sessions);
-        const left = `Not committed: ${plural(uncommitted, 'turn')} of ${plural(dirtySessions(sessions).length, 'session')}.`;
-        const none = "There is no ledger yet: 'hermesctl memory scan' makes one.";
-        context.note(ledger === undefined ? none : left);
-        if (markers.length > 0)
-          context.note(`The agent has left ${plural(markers.length, 'marker')} of pending sessions.`);
-      },
-    });
+    const named = argv as string[];
+    if (named.length > 0 && flags.stores !== undefined)
+      throw new HermesctlError('USAGE', '--stores and session ids exclude each other.');
+    const fleet = Fleet.of(context, flags);
+    await showStatus(context, fleet, await fleet.each((store) => statusOf(store, named, flags.dirty)));
+    fleet.assertAll();
   }
+}
+
+/** What the ledger of a store knows of these sessions, or of all. */
+async function statusOf(store: Context, named: readonly string[], dirtyOnly: boolean): Promise<LedgerStatus> {
+  const { deps, location, profileFilter } = store;
+  assertStore(deps.fs, location);
+  const ledger = await withLedger(store, { 'dry-run': true, 'lock-wait': LOCK_WAIT }, async (open) => open?.sessions());
+  const known = (ledger ?? []).filter(
+    ({ profile }) => profileFilter === undefined || (profile ?? DEFAULT_PROFILE) === profileFilter,
+  );
+  const byId = new Map(known.map((session) => [session.sessionId, session]));
+  const asked = named.map((given) => {
+    const id = byId.has(given) ? given : resolveSessionId(deps.fs, location, given, true);
+    return byId.get(id) ?? unknownSession(id);
+  });
+  const sessions = named.length > 0 ? asked : known;
+  const { markers, warnings } = pendingMarkers(homesOf(location, configuredProviders(store, {}), profileFilter), deps);
+  store.warn(...warnings);
+  return {
+    sessions: dirtyOnly ? dirtySessions(sessions) : sessions,
+    markers,
+    ledger: ledger === undefined ? null : ledgerPath(location.stateDir.value),
+  };
 }
 
 const LOCK_WAIT = 10;

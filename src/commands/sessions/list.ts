@@ -4,14 +4,12 @@ import { assertEveryDatabase } from '../../cli/all-profiles';
 import { BaseCommand } from '../../cli/base-command';
 import type { Context } from '../../cli/context';
 import { Fleet, storesFlag } from '../../cli/fleet';
-import { pageOf } from '../../cli/fleet-page';
+import { pageOf, readList } from '../../cli/fleet-list';
 import { listFilter, listFilterFlags } from '../../cli/list-flags';
-import { AGENT_COLUMNS, DEFAULT_COLUMNS, FLEET_COLUMNS, noteAgentParts, showRows } from '../../cli/session-rows';
+import { AGENT_COLUMNS, DEFAULT_COLUMNS, FLEET_COLUMNS, showRows } from '../../cli/session-rows';
 import type { ErrorCode } from '../../core/errors';
 import { agentPlaces } from '../../core/listing/agent-rows';
-import { listThroughCache } from '../../core/listing/cached-list';
-import { listSessions, type ListResult } from '../../core/listing/list';
-import { type ListCache, listCacheAt } from '../../core/listing/list-cache';
+import type { ListQuery } from '../../core/listing/list';
 import type { PageQuery } from '../../core/listing/merged-page';
 import { SORT_KEYS, type SortKey } from '../../core/listing/query';
 
@@ -76,40 +74,27 @@ export default class SessionsList extends BaseCommand {
     },
   ];
 
-  private cacheOf({ location, deps }: Context): { cache: ListCache; version: string } {
-    return { cache: listCacheAt(location, deps), version: this.config.version };
-  }
-
   async run(): Promise<void> {
     const { flags } = await this.parse(SessionsList);
     const context = this.context(flags);
     const fleet = Fleet.of(context, { stores: flags.stores });
+    const queryOf = async (store: Context, part: PageQuery): Promise<ListQuery> => ({
+      ...part,
+      filter: await listFilter(store, flags),
+      agent: flags.agent ? agentPlaces(store.location, flags['all-profiles'], store.deps) : undefined,
+      elsewhere: flags.agent ? fleet.elsewhere(store) : undefined,
+    });
     const page = {
       sort: flags.sort,
       reverse: flags.reverse,
       limit: flags.limit ?? (context.isTerminal && context.face === 'human' && !flags.ids ? TERMINAL_LIMIT : 0),
       offset: flags.offset,
     };
-    const list = async (store: Context, part: PageQuery): Promise<ListResult> => {
-      const { location, defaults, deps } = store;
-      const query = {
-        ...part,
-        filter: await listFilter(store, flags),
-        agent: flags.agent ? agentPlaces(location, flags['all-profiles'], deps) : undefined,
-        elsewhere: flags.agent ? fleet.elsewhere(store) : undefined,
-      };
-      const { cache, ...result } = flags['no-cache']
-        ? { ...(await listSessions(location, query, defaults, deps)), cache: 'unused' as const }
-        : await listThroughCache(location, query, defaults, this.cacheOf(store), deps);
-      store.warn(...result.warnings);
-      if (flags.verbose) {
-        context.note(`List cache: ${cache}.`);
-        noteAgentParts(context, result.agent);
-      }
-      return result;
-    };
     const columns = fleet.isMany ? FLEET_COLUMNS : flags.agent ? AGENT_COLUMNS : DEFAULT_COLUMNS;
-    const { rows, total } = await pageOf(fleet, page, list);
+    const { version } = this.config;
+    const { rows, total } = await pageOf(fleet, page, async (store, part) =>
+      readList(store, await queryOf(store, part), flags, version),
+    );
     await showRows(context, rows, total, flags, columns, fleet);
     fleet.assertAll();
     assertEveryDatabase(context, flags);
