@@ -7,7 +7,14 @@ import { HermesctlError } from '../../../src/core/errors';
 import { nodeFileSystem } from '../../../src/core/files/file-system';
 import { describeLocation } from '../../../src/core/location/describe';
 import type { Environment, LocationFlags } from '../../../src/core/location/environment';
-import { expandUser, type Location, profileHomeFor, resolveLocation } from '../../../src/core/location/location';
+import {
+  expandUser,
+  type Location,
+  locationOfStore,
+  locationsOfProfiles,
+  profileHomeFor,
+  resolveLocation,
+} from '../../../src/core/location/location';
 import { temporaryDirectory, treeHash } from '../../support/store';
 
 const HOME = '/home/nobody-here';
@@ -222,4 +229,60 @@ describe('describeLocation', () => {
     });
     expect(treeHash(home)).toBe(before);
   });
+});
+
+describe('one of several stores', () => {
+  const at = (stateDir: string, { variables = {}, ...flags }: Case = {}): Location =>
+    locationOfStore(stateDir, flags, { variables, userHome: HOME, cwd: '/cwd', platform: 'linux' }, nodeFileSystem);
+
+  function homeWith(name: string): string {
+    const home = path.join(temporaryDirectory(), 'home');
+    fs.mkdirSync(path.join(home, 'webui'), { recursive: true });
+    fs.mkdirSync(path.join(home, name));
+    return home;
+  }
+
+  it.each(['state.db', 'config.yaml', 'profiles', 'active_profile'])(
+    'belongs to the home that it is in, which has %s, whatever the variables say',
+    (name) => {
+      const home = homeWith(name);
+      const variables = { HERMES_HOME: '/h', HERMES_BASE_HOME: '/b', HERMES_WEBUI_STATE_DIR: '/s' };
+      const location = at(path.join(home, 'webui'), { variables });
+      expect(location.stateDir).toEqual({ value: path.join(home, 'webui'), source: '--stores' });
+      expect(location.agentDatabase.value).toBe(path.join(home, 'state.db'));
+    },
+  );
+
+  it('belongs to the home of a profile that it is in', () => {
+    const root = temporaryDirectory();
+    const home = path.join(root, 'profiles', 'work');
+    fs.mkdirSync(path.join(home, 'webui'), { recursive: true });
+    fs.writeFileSync(path.join(home, 'config.yaml'), '');
+    const location = at(path.join(home, 'webui'));
+    expect([location.baseHome.value, location.profile.value]).toEqual([root, 'work']);
+  });
+
+  it('belongs to --hermes-home where that is given, and to that of the variables where it is in none', () => {
+    const home = homeWith('state.db');
+    expect(at(path.join(home, 'webui'), { hermesHome: '/f' }).baseHome.value).toBe('/f');
+    const variables = { HERMES_HOME: '/h' };
+    expect(at(path.join(home, 'profiles'), { variables }).baseHome.value).toBe('/h');
+    expect(at(path.join(temporaryDirectory(), 'webui'), { variables }).baseHome.value).toBe('/h');
+    expect(at('store').stateDir.value).toBe('/cwd/store');
+  });
+});
+
+it('knows the places of all profiles, its own first', () => {
+  const home = temporaryDirectory();
+  for (const name of ['b', 'a', 'c', 'No-Profile'])
+    fs.mkdirSync(path.join(home, 'profiles', name), { recursive: true });
+  const location = locate({ hermesHome: home, profile: 'b' });
+  const places = locationsOfProfiles(location, nodeFileSystem);
+  expect(places.map(({ profile }) => profile.value)).toEqual(['b', 'default', 'a', 'c']);
+  expect(places.map(({ agentDatabase }) => path.relative(home, agentDatabase.value))).toEqual([
+    'profiles/b/state.db',
+    'state.db',
+    'profiles/a/state.db',
+    'profiles/c/state.db',
+  ]);
 });

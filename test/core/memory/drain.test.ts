@@ -260,6 +260,34 @@ describe('owners', () => {
     ).toEqual([['home0001'], ['work0001']]);
   });
 
+  it('that are the same in two profiles are served with the key of each, and one that is refused stops no other', async () => {
+    const server = await OpenViking.start();
+    const store = makeStore();
+    const config = (home: string, key: string): void => {
+      fs.mkdirSync(home, { recursive: true });
+      fs.writeFileSync(path.join(home, '.env'), `OPENVIKING_ENDPOINT=${server.url}\nOPENVIKING_API_KEY=${key}\n`);
+    };
+    config(store.hermesHome, 'key1');
+    for (const name of ['work', 'wrong']) config(path.join(store.hermesHome, 'profiles', name), `of-${name}`);
+    const keyOf: Record<string, string> = { default: 'key1', work: 'of-work', wrong: 'of-wrong' };
+    server.mischief = ({ headers }) =>
+      headers['x-api-key'] === 'of-wrong' ? { status: 401, code: 'UNAUTHENTICATED' } : undefined;
+    const bench = await openBench(realDeps(), store);
+    // The wrong one first: the owner, without its key, is the same.
+    for (const profile of ['wrong', 'default', 'work']) {
+      server.tell(`${profile}01`);
+      await bench.mark(`${profile}01`, null, profile);
+    }
+    const drained = await bench.drain({ concurrency: 1 });
+    expect(outcomes(drained)).toEqual({ default01: 'committed', work01: 'committed' });
+    expect(reasons(drained)).toEqual({ wrong01: 'auth_failed' });
+    expect(drained.segments.map(({ profile }) => profile).sort()).toEqual(['default', 'work']);
+    for (const { path: asked, headers } of server.seen) {
+      const [, profile] = /sessions\/([a-z]+)01/.exec(asked) ?? [];
+      if (profile) expect(headers['x-api-key']).toBe(keyOf[profile]);
+    }
+  });
+
   it('that are nobody get the one that commits, and keep it if that fails', async () => {
     const server = await OpenViking.start();
     const bench = await openBench();
