@@ -5,6 +5,7 @@ import { Ajv2020 } from 'ajv/dist/2020';
 import { describe, expect, it } from 'vitest';
 
 import { type CliResult, cliJson, ROOT } from '../support/cli';
+import { makeDatabase } from '../support/fleet';
 import { makeStore, session, STORE_VECTORS, type TestStore, vectorStore } from '../support/store';
 
 const SCHEMAS = path.join(ROOT, 'docs', 'schemas');
@@ -149,6 +150,30 @@ describe('output on made stores agrees with its schema', () => {
     fs.writeFileSync(index, '[{');
     const { json } = await run('sessions-list', ['sessions', 'list'], store);
     expect(json.warnings).toHaveLength(1);
+  });
+
+  it('fleets of profiles and stores, some of them broken', async () => {
+    const store = makeStore({ aaaa1111: session('aaaa1111'), bbbb2222: '{"messages":' });
+    makeDatabase(path.join(store.hermesHome, 'profiles', 'work'), [{ id: 'lost0001', source: 'webui' }]);
+    fs.mkdirSync(path.join(store.hermesHome, 'profiles', 'broken'));
+    fs.writeFileSync(path.join(store.hermesHome, 'profiles', 'broken', 'state.db'), 'x'.repeat(999));
+    fs.writeFileSync(path.join(store.hermesHome, 'sessions'), 'no directory');
+    fs.mkdirSync(path.join(store.hermesHome, 'profiles', 'work', 'cron'));
+    fs.writeFileSync(path.join(store.hermesHome, 'profiles', 'work', 'cron', '.jobs_abcdefgh.tmp'), '');
+    const list = path.join(store.root, 'stores');
+    fs.writeFileSync(list, `${store.stateDir}\n${store.root}/missing\n`);
+    await run('memory-scan', ['memory', 'scan'], store);
+    const { json } = await run('gc-tmp', ['gc-tmp', '--all-profiles', '-n'], store);
+    expect(json['files']).toHaveLength(1);
+    await run('memory-drain', ['memory-drain', '--all-profiles', '-n', '--command', 'true'], store);
+    for (const fleet of [['--all-profiles'], ['--stores', list], ['--stores', list, '--all-profiles']]) {
+      expect((await run('sessions-usage', ['usage', ...fleet], store)).code).toBe(3);
+      expect((await run('doctor', ['doctor', ...fleet], store)).json['findings']).not.toEqual([]);
+      await run('sessions-list', ['sessions', 'list', '--agent', ...fleet], store);
+    }
+    await run('reindex', ['reindex', '--check', '--stores', list], store);
+    await run('projects-list', ['projects', 'list', '--stores', list], store);
+    await run('memory-status', ['memory', 'status', '--stores', list], store);
   });
 
   it('an ambiguous prefix and a broken projects.json', async () => {
