@@ -26,6 +26,11 @@ const STEPS = [
   ['A snapshot of it', 'hermesctl status 0821b8fe2f4b'],
   ['Tokens and cost, of one and of all', 'hermesctl usage 0821b8fe2f4b c3d2a1b0e9f8'],
   ['', `hermesctl usage --json | ${onInput('JSON.stringify(d.totals)')}`],
+  [
+    'With what only the databases of the profiles have; and of many stores, one of which is not there',
+    `hermesctl usage --all-profiles --json | ${onInput('JSON.stringify(d.profiles)')}`,
+  ],
+  ['', 'printf "%s\\n" "$HERMES_WEBUI_STATE_DIR" /nonexistent | hermesctl sessions list --limit 3 --stores -', 3],
   ["What the agent talked about elsewhere: its database's sessions too", 'hermesctl sessions list --agent'],
   ['One of them, with what it continues', 'hermesctl show 20260501_0945'],
   ['', 'hermesctl sessions lineage 20260501_094500_77b0d2'],
