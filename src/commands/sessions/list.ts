@@ -47,6 +47,15 @@ export default class SessionsList extends BaseCommand {
       summary: 'With --ids: end each with NUL, not a line break.',
     }),
     ndjson: Flags.boolean({ exclusive: ['json'], summary: 'Print one JSON row a line.' }),
+    watch: Flags.boolean({
+      exclusive: ['ids'],
+      summary: 'Keep the list up to date until Ctrl-C: a table on a terminal, else a line of JSON for each change.',
+    }),
+    interval: Flags.string({
+      dependsOn: ['watch'],
+      helpValue: 'SECONDS',
+      summary: 'With --watch: look so often (default 1), and as soon as the system tells of a change.',
+    }),
     'no-cache': Flags.boolean({ summary: 'Make the answer anew, and keep it nowhere.' }),
     'no-header': Flags.boolean({ summary: 'No header line above a table.' }),
   };
@@ -69,6 +78,10 @@ export default class SessionsList extends BaseCommand {
       description: 'Chosen columns in a pipe',
       command: '<%= config.bin %> sessions list --columns session_id,title,estimated_cost --sort cost | head',
     },
+    {
+      description: 'What happens in the store, one line of JSON for each change',
+      command: '<%= config.bin %> sessions list --watch --ndjson --columns title,message_count',
+    },
   ];
 
   private cacheOf({ location, deps }: Context): { cache: ListCache; version: string } {
@@ -86,6 +99,11 @@ export default class SessionsList extends BaseCommand {
       offset: flags.offset,
       agent: flags.agent ? agentPlaces(context.location, flags['all-profiles'], context.deps) : undefined,
     };
+    const columns = flags.agent ? AGENT_COLUMNS : DEFAULT_COLUMNS;
+    if (flags.watch) {
+      const { watchList } = await import('../../cli/watch-list.js');
+      return watchList(context, query, flags, columns);
+    }
     const { location, defaults, deps } = context;
     const { rows, total, agent, warnings, cache } = flags['no-cache']
       ? { ...(await listSessions(location, query, defaults, deps)), cache: 'unused' as const }
@@ -95,6 +113,6 @@ export default class SessionsList extends BaseCommand {
       context.note(`List cache: ${cache}.`);
       noteAgentParts(context, agent);
     }
-    await showRows(context, rows, total, flags, flags.agent ? AGENT_COLUMNS : DEFAULT_COLUMNS);
+    await showRows(context, rows, total, flags, columns);
   }
 }
