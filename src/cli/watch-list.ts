@@ -1,3 +1,5 @@
+import { fstatSync } from 'node:fs';
+
 import { HermesctlError, type Warning } from '../core/errors';
 import type { ListQuery } from '../core/listing/list';
 import { type RowChange, rowChanges } from '../core/listing/row-changes';
@@ -8,7 +10,6 @@ import { LiveList } from './live-list';
 import { Renderer } from './output/document';
 import { OutputClosed } from './output/sink';
 import { durationFlag } from './output/time';
-import { hasReader } from './reader';
 import { chosenColumns, shownEntries } from './session-rows';
 import { FileWakeUp } from './wake-up';
 
@@ -89,6 +90,15 @@ function isHangUp(error: unknown): boolean {
   return error instanceof HermesctlError && (error.cause as { code?: unknown } | undefined)?.code === 'EIO';
 }
 
+/** After so long a silence a word: only by writing can it be told that nobody reads any more. */
+const ALIVE_SECONDS = 10;
+
+/** Whether what is written to this descriptor has a reader, who may go away. */
+function isRead(fd: number): boolean {
+  const stats = fstatSync(fd);
+  return stats.isFIFO() || stats.isSocket();
+}
+
 /** One JSON event a line on standard output; warnings, as with `--ndjson`, on standard error. */
 class EventLines implements WatchFace {
   private readonly renderer: Renderer;
@@ -96,6 +106,8 @@ class EventLines implements WatchFace {
   private columns: string[] | undefined;
   private isStale = false;
   private warned = new Set<string>();
+  private saidAt = 0;
+  private readonly hasReader = isRead(1);
 
   constructor(
     private readonly context: Context,
@@ -113,10 +125,10 @@ class EventLines implements WatchFace {
     else if (!stale && (isFirst || this.isStale)) this.line('ready', { total: String(total) });
     this.isStale = stale !== undefined;
     this.warnOfNews(warnings);
+    if (this.hasReader && this.context.deps.clock.now() - this.saidAt >= ALIVE_SECONDS) this.line('alive', {});
     const { stdout, stderr } = this.context.terminal;
     stdout.flush();
     stderr.flush();
-    if (!hasReader(1)) throw new OutputClosed();
   }
 
   private tell({ kind, id, row, keys }: RowChange): void {
@@ -125,8 +137,8 @@ class EventLines implements WatchFace {
   }
 
   private line(event: string, members: Record<string, string>): void {
-    const at = this.context.deps.clock.now().toFixed(3);
-    const all = Object.entries({ event: JSON.stringify(event), at, ...members });
+    this.saidAt = this.context.deps.clock.now();
+    const all = Object.entries({ event: JSON.stringify(event), at: this.saidAt.toFixed(3), ...members });
     this.context.line(`{${all.map(([key, json]) => `"${key}":${json}`).join(',')}}`);
   }
 

@@ -4,7 +4,7 @@ import { toFloat, truthy } from '../json/python';
 import { FALSE, NULL, RawJson, TRUE } from '../json/raw';
 import type { Location } from '../location/location';
 import type { SessionRow } from '../session/row';
-import { readSidecarMetadata, sidecarPath } from '../sidecar/read';
+import { readSidecarMetadata, scanSidecar, sidecarPath } from '../sidecar/read';
 import { byRuntime, isRuntimeActive } from './cache-key';
 import { pathStamp } from './source-stamp';
 
@@ -89,7 +89,7 @@ export class RunningSessions {
 
   private read(id: string): Record<string, RawJson> {
     try {
-      const fields = readSidecarMetadata(this.deps.fs, this.location.sessionsDir.value, id)?.fields;
+      const fields = this.fieldsOf(id);
       if (fields === undefined) return {};
       const at = (key: string): RawJson => fields.get(key) ?? NULL;
       return {
@@ -103,6 +103,14 @@ export class RunningSessions {
       if (error instanceof HermesctlError) return {}; // the list says what is wrong with it
       throw error;
     }
+  }
+
+  private fieldsOf(id: string): ReadonlyMap<string, RawJson> | undefined {
+    const { fs } = this.deps;
+    const directory = this.location.sessionsDir.value;
+    const fields = readSidecarMetadata(fs, directory, id)?.fields;
+    // Old files have it behind the messages, or not at all.
+    return fields?.has('active_stream_id') ? fields : scanSidecar(fs, directory, id)?.fields;
   }
 
   /** These rows with what the files say now: of times the later ones. */
