@@ -338,10 +338,10 @@ describe.runIf(hasProgram('script'))('on a terminal', () => {
     expect(first).toContain('LAST MESSAGE');
     expect(new Set(linesOf(first))).toEqual(new Set([1, 2, 3, 4, 5, 12]));
 
-    writeSidecar(store, 'b', session('b', { pinned: true, title: 'Session B' }));
+    writeSidecar(store, 'b', session('b', { pinned: true, updated_at: 2, title: 'Session B' }));
     const changed = await next('a change', 'Session B');
-    expect(linesOf(changed)).toContain(3);
-    expect(linesOf(changed).filter((n) => n !== 3 && n !== 12)).toEqual([]);
+    expect(linesOf(changed)).toContain(4); // and the last line, where the second is another by now
+    expect(linesOf(changed).filter((n) => n !== 4 && n !== 12)).toEqual([]);
     expect(changed).not.toContain('Session a');
 
     spawn('stty', ['-F', fs.readFileSync(place, 'utf8').trim(), 'cols', '40']);
