@@ -1,5 +1,6 @@
 import { fstatSync } from 'node:fs';
 
+import type { Progress } from '../core/deps';
 import { HermesctlError, type Warning } from '../core/errors';
 import type { ListQuery } from '../core/listing/list';
 import { type RowChange, rowChanges } from '../core/listing/row-changes';
@@ -59,9 +60,15 @@ export async function watchList(
     ? new LiveList(context, { flags, defaultColumns, end, wake: () => wakeUp.wake() })
     : new EventLines(context, flags.columns);
   try {
-    const quiet = { ...deps, progress: () => undefined };
+    let isBegun = false;
+    // How far the first look has come is shown as for any list; later ones are not worth a word.
+    const progress: Progress = (done, total) => (isBegun ? undefined : deps.progress(done, total));
     const options = { interval, wakeUp, ended: ended.signal };
-    for await (const answer of watchSessions(location, query, defaults, options, quiet)) await face.show(answer);
+    for await (const answer of watchSessions(location, query, defaults, options, { ...deps, progress })) {
+      if (!isBegun) context.endProgress();
+      isBegun = true;
+      await face.show(answer);
+    }
   } catch (error) {
     throw isHangUp(error) ? new OutputClosed() : error;
   } finally {

@@ -25,8 +25,10 @@ export const STREAMING_TTL = 10;
 
 /** No two looks are closer than this, in seconds, however many changes are heard of. */
 const LEAST_REST = 0.1;
-/** After a look that took long comes a rest of so many times its length: at most a fifth of a processor is used. */
+/** After a look that took long comes a rest of so many times its length, so that at most a fifth of a processor is used. */
 const REST_FACTOR = 4;
+/** But no rest is longer. */
+const GREATEST_REST = 10;
 
 /**
  * Hears of changes where the system tells of them. Only a hint to look sooner:
@@ -78,7 +80,8 @@ export async function* watchSessions(
     const began = clock.now();
     const answer = await list.look();
     wakeUp.listen(list.files);
-    const rest = Math.max(Math.min(LEAST_REST, interval), REST_FACTOR * (clock.now() - began));
+    const spent = REST_FACTOR * (clock.now() - began);
+    const rest = Math.min(GREATEST_REST, Math.max(Math.min(LEAST_REST, interval), spent));
     yield answer;
     await clock.sleep(rest, ended);
     ended.throwIfAborted();
