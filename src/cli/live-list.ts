@@ -80,7 +80,6 @@ export class LiveList {
   }
 
   private readonly redraw = (): void => {
-    this.context.terminal.columns = process.stdout.columns || 80;
     this.draw(true);
   };
 

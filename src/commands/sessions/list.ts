@@ -2,8 +2,9 @@ import { Flags } from '@oclif/core';
 
 import { BaseCommand } from '../../cli/base-command';
 import type { Context } from '../../cli/context';
-import { listFilter, listFilterFlags } from '../../cli/list-flags';
+import { listFilter, listFilterFlags, watchFlags } from '../../cli/list-flags';
 import { AGENT_COLUMNS, DEFAULT_COLUMNS, noteAgentParts, showRows } from '../../cli/session-rows';
+import { watchList } from '../../cli/watch-list';
 import type { ErrorCode } from '../../core/errors';
 import { agentPlaces } from '../../core/listing/agent-rows';
 import { listThroughCache } from '../../core/listing/cached-list';
@@ -47,15 +48,7 @@ export default class SessionsList extends BaseCommand {
       summary: 'With --ids: end each with NUL, not a line break.',
     }),
     ndjson: Flags.boolean({ exclusive: ['json'], summary: 'Print one JSON row a line.' }),
-    watch: Flags.boolean({
-      exclusive: ['ids'],
-      summary: 'Keep the list up to date until Ctrl-C: a table on a terminal, else a line of JSON for each change.',
-    }),
-    interval: Flags.string({
-      dependsOn: ['watch'],
-      helpValue: 'SECONDS',
-      summary: 'With --watch: look so often (default 1), and as soon as the system tells of a change.',
-    }),
+    ...watchFlags,
     'no-cache': Flags.boolean({ summary: 'Make the answer anew, and keep it nowhere.' }),
     'no-header': Flags.boolean({ summary: 'No header line above a table.' }),
   };
@@ -100,10 +93,7 @@ export default class SessionsList extends BaseCommand {
       agent: flags.agent ? agentPlaces(context.location, flags['all-profiles'], context.deps) : undefined,
     };
     const columns = flags.agent ? AGENT_COLUMNS : DEFAULT_COLUMNS;
-    if (flags.watch) {
-      const { watchList } = await import('../../cli/watch-list.js');
-      return watchList(context, query, flags, columns);
-    }
+    if (flags.watch) return watchList(context, query, flags, columns);
     const { location, defaults, deps } = context;
     const { rows, total, agent, warnings, cache } = flags['no-cache']
       ? { ...(await listSessions(location, query, defaults, deps)), cache: 'unused' as const }
