@@ -10,6 +10,10 @@ const RULES = [
   [/^node_modules\/@oclif\//, 'main'],
   [/^node_modules\//, 'packages'],
   [/^src\/cli\/help\.ts/, 'help'],
+  [
+    /^src\/core\/listing\/(watch|row-changes)\.|^src\/cli\/(watch-list|live-list|wake-up|keyboard|output\/screen)\./,
+    'watch',
+  ],
   [/^src\/core\/agent-db\/|^src\/core\/listing\/agent-/, 'agent'],
   [/^src\/(core|commands|cli)\/memory/, 'memory'],
   [/^src\/core\/audit\/|^src\/commands\/doctor|^src\/cli\/doctor/, 'doctor'],

@@ -117,6 +117,11 @@ export class Context {
     if (this.progress) this.progress.label = label;
   }
 
+  /** Wipes the progress line: something else is to be shown in its place. */
+  endProgress(): void {
+    this.progress?.clear();
+  }
+
   warn(...warnings: Warning[]): void {
     for (const warning of warnings) {
       this.warnings.push(warning);

@@ -38,6 +38,19 @@ export const listFilterFlags = {
   until: Flags.string({ ...group, helpValue: 'WHEN', summary: 'Last active before: as --since.' }),
 };
 
+/** The flags of a list that stays. */
+export const watchFlags = {
+  watch: Flags.boolean({
+    exclusive: ['ids', 'stores'],
+    summary: 'Keep the list up to date until Ctrl-C: a table on a terminal, else a line of JSON for each change.',
+  }),
+  interval: Flags.string({
+    dependsOn: ['watch'],
+    helpValue: 'SECONDS',
+    summary: 'With --watch: look so often (default 1), and as soon as the system tells of a change.',
+  }),
+};
+
 /** Values of {@link listFilterFlags}. */
 export interface ListFilterValues {
   all: boolean;

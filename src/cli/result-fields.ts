@@ -55,15 +55,26 @@ export async function showTable(
   flexible: readonly string[],
   header = true,
 ): Promise<void> {
-  const rows: string[][] = [];
-  for await (const record of records) {
-    const at = (key: string): RawJson | undefined =>
-      record instanceof Map ? (record.get(key) as RawJson | undefined) : (record as Record<string, RawJson>)[key];
-    const row = await Promise.all(keys.map((key) => cellText(context, key, at(key))));
-    if (context.isTerminal) rows.push(row);
-    else context.line(row.join('\t'));
+  if (!context.isTerminal) {
+    for await (const record of records) context.line((await cellsOf(context, keys, record)).join('\t'));
+    return;
   }
-  if (!context.isTerminal || rows.length === 0) return;
+  const { lines, leftOut } = await tableLines(context, keys, records, flexible, header);
+  for (const line of lines) context.line(line);
+  if (leftOut.length > 0) context.note(`Too narrow here for: ${leftOut.join(', ')}.`);
+}
+
+/** The lines of such a table, none without records, and the keys that the terminal has no room for. */
+export async function tableLines(
+  context: Context,
+  keys: readonly string[],
+  records: Iterable<TableRecord> | AsyncIterable<TableRecord>,
+  flexible: readonly string[],
+  header: boolean,
+): Promise<{ lines: string[]; leftOut: readonly string[] }> {
+  const rows: string[][] = [];
+  for await (const record of records) rows.push(await cellsOf(context, keys, record));
+  if (rows.length === 0) return { lines: [], leftOut: [] };
   const columns = keys.map((key) => ({
     header: HEADERS[key] ?? key.toUpperCase().replaceAll('_', ' '),
     flexible: flexible.includes(key),
@@ -74,8 +85,14 @@ export async function showTable(
     row < 0 ? bold(text) : column === 0 ? dim(text) : text;
   const fit = columnsThatFit(columns, rows, context.terminal, header);
   const shown = rows.map((row) => row.slice(0, fit));
-  context.line(await renderTable(columns.slice(0, fit), shown, context.terminal, paint, header));
-  if (fit < columns.length) context.note(`Too narrow here for: ${keys.slice(fit).join(', ')}.`);
+  const table = await renderTable(columns.slice(0, fit), shown, context.terminal, paint, header);
+  return { lines: table.split('\n'), leftOut: keys.slice(fit) };
+}
+
+function cellsOf(context: Context, keys: readonly string[], record: TableRecord): Promise<string[]> {
+  const at = (key: string): RawJson | undefined =>
+    record instanceof Map ? (record.get(key) as RawJson | undefined) : (record as Record<string, RawJson>)[key];
+  return Promise.all(keys.map((key) => cellText(context, key, at(key))));
 }
 
 /** Where the key's own words would take the room that titles need. */

@@ -17,7 +17,7 @@ export const AGENT_COLUMNS = ['session_id', 'title', 'message_count', 'last_mess
 export const FLEET_COLUMNS = ['session_id', 'title', 'message_count', 'last_message_at', 'store'];
 
 /** The columns that give way on a narrow terminal, the rightmost first. */
-const FLEXIBLE = ['title', 'workspace', 'model', 'store'];
+export const FLEXIBLE = ['title', 'workspace', 'model', 'store'];
 
 export interface RowFaceFlags {
   columns?: string | undefined;
@@ -39,18 +39,18 @@ export async function showRows(
   fleet?: Fleet,
 ): Promise<void> {
   const columns = chosenColumns(flags.columns, rows, fleet?.isMany ? ['store'] : []);
-  const entriesOf = (row: SessionRow): Iterable<[string, OutputValue]> =>
-    columns === undefined ? row.entries() : columns.map((key) => [key, row.raw(key) ?? null]);
   await context.show({
     json: async (document) => {
-      await document.array('sessions', rows, (row, path) => document.renderer.entries(entriesOf(row), path));
+      await document.array('sessions', rows, (row, path) =>
+        document.renderer.entries(shownEntries(row, columns), path),
+      );
       document.member('total', total);
       fleet?.show(document);
     },
     ndjson: () => {
       const renderer = context.renderer();
       rows.forEach((row, i) => {
-        context.line(renderer.entries(entriesOf(row), `sessions[${i}]`));
+        context.line(renderer.entries(shownEntries(row, columns), `sessions[${i}]`));
       });
     },
     human: async () => {
@@ -67,15 +67,20 @@ export async function showRows(
   });
 }
 
-function asRecord(row: SessionRow): Map<string, RawJson> {
+/** The members of a row in JSON: those that were chosen, else all it has. */
+export function shownEntries(row: SessionRow, columns: readonly string[] | undefined): Iterable<[string, OutputValue]> {
+  return columns === undefined ? row.entries() : columns.map((key) => [key, row.raw(key) ?? null]);
+}
+
+export function asRecord(row: SessionRow): Map<string, RawJson> {
   return new Map(row.entries());
 }
 
 /** @throws HermesctlError `USAGE` for a column that no row could have. */
-function chosenColumns(
+export function chosenColumns(
   text: string | undefined,
   rows: readonly SessionRow[],
-  added: readonly string[],
+  added: readonly string[] = [],
 ): string[] | undefined {
   if (text === undefined) return undefined;
   const columns = text

@@ -81,7 +81,7 @@ function fitWidths(
 }
 
 /** Cuts a text to a display width, with an ellipsis, between characters as people see them. */
-function truncate(text: string, limit: number): string {
+export function truncate(text: string, limit: number): string {
   if (displayWidth(text) <= limit) return text;
   let out = '';
   let used = 0;

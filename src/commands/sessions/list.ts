@@ -5,8 +5,9 @@ import { BaseCommand } from '../../cli/base-command';
 import type { Context } from '../../cli/context';
 import { Fleet, storesFlag } from '../../cli/fleet';
 import { pageOf, readList } from '../../cli/fleet-list';
-import { listFilter, listFilterFlags } from '../../cli/list-flags';
+import { listFilter, listFilterFlags, watchFlags } from '../../cli/list-flags';
 import { AGENT_COLUMNS, DEFAULT_COLUMNS, FLEET_COLUMNS, showRows } from '../../cli/session-rows';
+import { watchList } from '../../cli/watch-list';
 import type { ErrorCode } from '../../core/errors';
 import { agentPlaces } from '../../core/listing/agent-rows';
 import type { ListQuery } from '../../core/listing/list';
@@ -50,6 +51,7 @@ export default class SessionsList extends BaseCommand {
       summary: 'With --ids: end each with NUL, not a line break.',
     }),
     ndjson: Flags.boolean({ exclusive: ['json'], summary: 'Print one JSON row a line.' }),
+    ...watchFlags,
     'no-cache': Flags.boolean({ summary: 'Make the answer anew, and keep it nowhere.' }),
     'no-header': Flags.boolean({ summary: 'No header line above a table.' }),
   };
@@ -72,6 +74,10 @@ export default class SessionsList extends BaseCommand {
       description: 'Chosen columns in a pipe',
       command: '<%= config.bin %> sessions list --columns session_id,title,estimated_cost --sort cost | head',
     },
+    {
+      description: 'What happens in the store, one line of JSON for each change',
+      command: '<%= config.bin %> sessions list --watch --ndjson --columns title,message_count',
+    },
   ];
 
   async run(): Promise<void> {
@@ -91,6 +97,7 @@ export default class SessionsList extends BaseCommand {
       offset: flags.offset,
     };
     const columns = fleet.isMany ? FLEET_COLUMNS : flags.agent ? AGENT_COLUMNS : DEFAULT_COLUMNS;
+    if (flags.watch) return watchList(context, await queryOf(context, page), flags, columns);
     const { version } = this.config;
     const { rows, total } = await pageOf(fleet, page, async (store, part) =>
       readList(store, await queryOf(store, part), flags, version),

@@ -7,6 +7,7 @@ import type { RowDefaults, SessionRow } from '../session/row';
 import { type ListedRow, type ListFilter, matches, sortRows, type SortKey } from './query';
 import { type AgentPart, withAgentParts } from './agent-rows';
 import { loadRows, type StoreRows } from './rows';
+import { isRunning } from './running';
 
 /** A whole list query. */
 export interface ListQuery {
@@ -16,6 +17,8 @@ export interface ListQuery {
   /** At most so many rows; 0: all. */
   limit: number;
   offset: number;
+  /** Sessions in which a turn runs come before all others. */
+  runningFirst?: boolean | undefined;
   /** The places whose agent databases to ask too; undefined: none. */
   agent?: readonly Location[] | undefined;
   /** Sessions of the databases that are listed elsewhere: other stores have files of them. */
@@ -78,8 +81,8 @@ function columnsFor({ filter, sort, limit }: ListQuery): readonly SessionColumn[
 }
 
 /** Sorts in place. */
-function pageOf(rows: ListedRow[], { sort, reverse, limit, offset }: ListQuery): ListedRow[] {
-  sortRows(rows, sort, reverse);
+function pageOf(rows: ListedRow[], { sort, reverse, limit, offset, runningFirst }: ListQuery): ListedRow[] {
+  sortRows(rows, sort, reverse, runningFirst ? isRunning : undefined);
   return rows.slice(offset, limit === 0 ? undefined : offset + limit);
 }
 

@@ -140,11 +140,19 @@ export const SORT_KEYS = Object.keys(ORDERINGS) as SortKey[];
  * Sorts in place. By activity, pinned sessions come first, as in the browser.
  * Ties are settled by the last update, then the id, so that the order is the
  * same at every call.
+ *
+ * @param first which sessions come before all others.
  */
-export function sortRows(rows: ListedRow[], key: SortKey, reverse: boolean): void {
+export function sortRows(
+  rows: ListedRow[],
+  key: SortKey,
+  reverse: boolean,
+  first: (row: SessionRow) => boolean = () => false,
+): void {
   const ordering: Ordering = ORDERINGS[key];
   const keyed = rows.map((listed) => ({
     listed,
+    first: first(listed.row) ? 0 : 1,
     pinned: key === 'activity' && truthy(listed.row.value('pinned')) ? 0 : 1,
     by: ordering.of(listed),
     updated: number(listed.row, 'updated_at'),
@@ -153,7 +161,11 @@ export function sortRows(rows: ListedRow[], key: SortKey, reverse: boolean): voi
   const direction = (ordering.first === 'greatest') === reverse ? 1 : -1;
   keyed.sort(
     (a, b) =>
-      a.pinned - b.pinned || direction * compare(a.by, b.by) || compare(b.updated, a.updated) || compare(a.id, b.id),
+      a.first - b.first ||
+      a.pinned - b.pinned ||
+      direction * compare(a.by, b.by) ||
+      compare(b.updated, a.updated) ||
+      compare(a.id, b.id),
   );
   keyed.forEach(({ listed }, i) => (rows[i] = listed));
 }
