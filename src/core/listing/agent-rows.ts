@@ -1,14 +1,15 @@
 import { countMessages, countUserTurns } from '../agent-db/counts';
 import type { AgentDatabase } from '../agent-db/database';
+import { leadingSessions, type SourceRule } from '../agent-db/leading';
 import { readLineageKeys, sessionsById } from '../agent-db/lineage-keys';
 import { withAgentDatabase } from '../agent-db/open';
-import { activityOf, type AgentSession, project } from '../agent-db/projection';
+import { activityOf, type AgentSession, project, type SessionFacts } from '../agent-db/projection';
 import { agentRow, recordedCount } from '../agent-db/row';
 import { type ActivityPlan, loadSessions } from '../agent-db/sessions';
 import { type AgentSurroundings, agentSurroundings } from '../agent-db/surroundings';
 import type { SessionColumn } from '../agent-db/stored';
-import { plain } from '../agent-db/values';
-import { isVisible } from '../agent-db/visible';
+import { plain, type SqlValue } from '../agent-db/values';
+import { isVisible, visibilityOf } from '../agent-db/visible';
 import type { Deps } from '../deps';
 import { HermesctlError, type Warning } from '../errors';
 import { toInt } from '../json/python';
@@ -100,21 +101,30 @@ export class AgentParts {
    * whose segments the store has a file is the store's. Messages are not
    * counted, and of `columns` only these are read: {@link complete} does the
    * rest for the rows that are shown.
+   *
+   * @param leading only so many of the most recently active are wanted, and the pinned ones: others may just be counted.
    */
   async rows(
     filter: ListFilter,
     storeIds: ReadonlySet<string>,
     columns?: readonly SessionColumn[],
-  ): Promise<ListedRow[]> {
+    leading?: number,
+  ): Promise<{ rows: ListedRow[]; others: number }> {
     const rows: ListedRow[] = [];
+    let others = 0;
+    // What two databases have both is listed once: for that, they must be compared.
+    const count = this.opened.length === 1 ? leading : undefined;
     for (const open of this.opened) {
-      const own = await this.orWarning([], () => this.sessionsOf(open, filter, storeIds, columns));
-      for (const { listed, origin } of own.filter(({ listed: { row } }) => !this.origins.has(row.id))) {
+      const own = await this.orWarning({ found: [], others: 0 }, () =>
+        this.sessionsOf(open, filter, storeIds, columns, count),
+      );
+      others += own.others;
+      for (const { listed, origin } of own.found.filter(({ listed: { row } }) => !this.origins.has(row.id))) {
         this.origins.set(listed.row.id, origin);
         rows.push(listed);
       }
     }
-    return rows;
+    return { rows, others };
   }
 
   private async sessionsOf(
@@ -122,10 +132,24 @@ export class AgentParts {
     filter: ListFilter,
     storeIds: ReadonlySet<string>,
     columns: readonly SessionColumn[] | undefined,
-  ): Promise<{ listed: ListedRow; origin: Origin }[]> {
-    const { rows: stored, plan } = await loadSessions(database, columns);
-    this.plans.push({ path: database.path, profile: place.profile.value, plan });
+    count: number | undefined,
+  ): Promise<{ found: { listed: ListedRow; origin: Origin }[]; others: number }> {
     const { surroundings: around, warnings } = agentSurroundings(place, this.deps);
+    const isCronHidden = !filter.all && !filter.cron;
+    const leading =
+      count === undefined || !asksForSourceOnly(filter)
+        ? undefined
+        : await leadingSessions(database, {
+            count,
+            rule: (source) => ruleFor(source, filter, around),
+            known: storeIds,
+            cronRuns: isCronHidden || filter.projectId !== undefined,
+            columns,
+          });
+    const { rows: stored, plan } = leading
+      ? { ...leading, plan: 'index' as const }
+      : await loadSessions(database, columns);
+    this.plans.push({ path: database.path, profile: place.profile.value, plan });
     this.warnings.push(...warnings);
     const found: { listed: ListedRow; origin: Origin }[] = [];
     for (const session of project(stored)) {
@@ -137,7 +161,7 @@ export class AgentParts {
       const pause = this.deps.breathe();
       if (pause) await pause;
     }
-    return found;
+    return { found, others: leading?.others ?? 0 };
   }
 
   /** These rows with counts of messages where none is recorded: for an order that hangs on them. */
@@ -191,6 +215,19 @@ export class AgentParts {
       return otherwise;
     }
   }
+}
+
+/** Whether a session that is neither archived nor pinned matches or not by its source alone. */
+function asksForSourceOnly({ archived, pinnedOnly, title, model, since, until }: ListFilter): boolean {
+  return archived !== 'only' && !pinnedOnly && [title, model, since, until].every((asked) => asked === undefined);
+}
+
+/** What the filter makes of all sessions of one source. */
+function ruleFor(source: SqlValue, filter: ListFilter, around: AgentSurroundings): SourceRule {
+  const facts = { id: '', source, started_at: null, hasMessages: true, last_activity: null } as SessionFacts;
+  const session: AgentSession = { head: facts, tip: facts, path: [], parentRoot: undefined };
+  if (!matches({ row: agentRow(session, undefined, around), activity: 0 }, filter)) return 'hidden';
+  return filter.all ? 'shown' : visibilityOf(source);
 }
 
 async function completedRows(database: AgentDatabase, origins: readonly Origin[]): Promise<Map<string, SessionRow>> {
