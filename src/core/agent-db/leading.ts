@@ -129,10 +129,13 @@ async function leastOf(
   count: number,
 ): Promise<number> {
   const special = await specialities(database, asked);
-  const sql = `SELECT ${LAST} AS last FROM sessions s
-    WHERE s.source IN (${places(sources)}) AND s.title IS NOT NULL AND s.parent_session_id IS NULL
-      AND NOT coalesce(${IS_CONTINUED('s')}, 0) AND NOT (${special.sql})
-    ORDER BY s.started_at DESC LIMIT ?`;
+  // By the index of beginnings, where there is one, and by no other.
+  const sql = `SELECT ${LAST} AS last FROM (
+      SELECT s.id FROM sessions s
+      WHERE +s.source IN (${places(sources)}) AND s.title IS NOT NULL AND +s.parent_session_id IS NULL
+        AND NOT coalesce(${IS_CONTINUED('s')}, 0) AND NOT (${special.sql})
+      ORDER BY s.started_at DESC LIMIT ?
+    ) s`;
   const rows = await database.all(sql, ...sources, ...special.params, BigInt(2 * count));
   const times = rows.map(({ last }) => timeIn(last)).filter((time) => time !== undefined);
   return times.sort((a, b) => b - a)[count - 1] ?? 0;
