@@ -30,6 +30,8 @@ export interface LeadingSessions {
   rows: SessionFacts[];
   /** Further conversations that are shown. */
   others: number;
+  /** `count` shown conversations were active since then; in epoch seconds. */
+  bound: number;
 }
 
 /**
@@ -64,7 +66,7 @@ export async function leadingSessions(database: AgentDatabase, wanted: Leading):
     const found = await database.all(sql, ...params);
     const isCounted = ({ counted }: SqlRow): boolean => Boolean(counted);
     const all = sources.filter(({ rule }) => rule !== 'hidden').reduce((sum, { n }) => sum + Number(n), 0);
-    return { rows: await factsOf(database, found, wanted.columns), others: all - found.filter(isCounted).length };
+    return { rows: await factsOf(database, found, wanted.columns), others: all - found.filter(isCounted).length, bound };
   });
 }
 

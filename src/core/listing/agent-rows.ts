@@ -12,7 +12,7 @@ import { plain, type SqlValue } from '../agent-db/values';
 import { isVisible, visibilityOf } from '../agent-db/visible';
 import type { Deps } from '../deps';
 import { HermesctlError, type Warning } from '../errors';
-import { toInt } from '../json/python';
+import { toInt, truthy } from '../json/python';
 import { RawJson } from '../json/raw';
 import { type Location, locationOfProfile, profileNames } from '../location/location';
 import type { SessionRow } from '../session/row';
@@ -152,16 +152,18 @@ export class AgentParts {
     this.plans.push({ path: database.path, profile: place.profile.value, plan });
     this.warnings.push(...warnings);
     const found: { listed: ListedRow; origin: Origin }[] = [];
+    let others = leading?.others ?? 0;
     for (const session of project(stored)) {
       if (session.path.some((id) => storeIds.has(id))) continue;
       const listed = { row: agentRow(session, undefined, around), activity: activityOf(session) };
       if (!matches(listed, filter)) continue;
       if (!filter.all && !(await isShown(database, session))) continue;
-      found.push({ listed, origin: { database, session, around } });
+      if (leading && listed.activity < leading.bound && !truthy(plain(session.tip.pinned))) others++;
+      else found.push({ listed, origin: { database, session, around } });
       const pause = this.deps.breathe();
       if (pause) await pause;
     }
-    return { found, others: leading?.others ?? 0 };
+    return { found, others };
   }
 
   /** These rows with counts of messages where none is recorded: for an order that hangs on them. */
