@@ -66,7 +66,11 @@ export async function leadingSessions(database: AgentDatabase, wanted: Leading):
     const found = await database.all(sql, ...params);
     const isCounted = ({ counted }: SqlRow): boolean => Boolean(counted);
     const all = sources.filter(({ rule }) => rule !== 'hidden').reduce((sum, { n }) => sum + Number(n), 0);
-    return { rows: await factsOf(database, found, wanted.columns), others: all - found.filter(isCounted).length, bound };
+    return {
+      rows: await factsOf(database, found, wanted.columns),
+      others: all - found.filter(isCounted).length,
+      bound,
+    };
   });
 }
 
