@@ -58,7 +58,7 @@ const BARE = { work: 'node -e 0', run: { command: [process.execPath, '-e', '0'],
  * @param {string} cache
  * @returns {NodeJS.ProcessEnv}
  */
-function environment(dir, cache) {
+export function environment(dir, cache) {
   const own = Object.entries(process.env).filter(([name]) => !/^(HERMES|NODE_|NO_COLOR|FORCE_COLOR|XDG_)/.test(name));
   return {
     ...Object.fromEntries(own),

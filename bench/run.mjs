@@ -119,16 +119,17 @@ function makeOwn(dir) {
  * @returns {Promise<Result[]>}
  */
 async function measured(group) {
+  process.stderr.write(`${group.name} …\n`);
   const cases = group.cases();
   const rounds = Number(options.rounds ?? group.rounds);
   /** @type {number[][]} */
   const times = cases.map(() => []);
-  for (let round = 0; round <= rounds; round++) {
-    process.stderr.write(`${group.name}: ${round === 0 ? 'warming up' : `round ${round} of ${rounds}`}\n`);
+  for (const { run, before } of cases) warmUp(run, before);
+  for (let round = 1; round <= rounds; round++) {
     for (const [i, { run, before, ms }] of cases.entries()) {
       before?.();
       const took = timed(run).ms;
-      if (round > 0) times[i].push(ms ? ms() : took);
+      times[i].push(ms ? ms() : took);
     }
   }
   const results = [];
@@ -147,6 +148,24 @@ async function measured(group) {
     });
   }
   return results;
+}
+
+/** Of what V8 compiles for a command, its first runs keep something each. */
+const WARMING_RUNS = 4;
+const WARMING_MS = 1000;
+
+/**
+ * Runs a program until its files are in memory and what is kept between runs is
+ * there: once, or some times where it is quick.
+ *
+ * @param {import('./measure.mjs').Run} run
+ * @param {(() => void) | undefined} before
+ */
+function warmUp(run, before) {
+  for (let i = 0, spent = 0; i < WARMING_RUNS && spent < WARMING_MS; i++) {
+    before?.();
+    spent += timed(run).ms;
+  }
 }
 
 /**
