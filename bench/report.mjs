@@ -1,6 +1,11 @@
 // What was measured, as a table for people and for docs/performance.md.
 import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const PAGE = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', 'docs', 'performance.md');
 
 /** @typedef {import('./run.mjs').Result} Result */
 /** @typedef {{ name: string, title: string, results: Result[] }} Found */
@@ -107,4 +112,18 @@ export function machine([node, ...program]) {
     `${memory} GiB`,
     `load ${os.loadavg()[0].toFixed(1)}`,
   ].join('; ');
+}
+
+/**
+ * Puts what was measured into docs/performance.md, in place of what was there.
+ *
+ * @param {string} place the name of the place in the page
+ * @param {string} text
+ */
+export function intoPage(place, text) {
+  const page = readFileSync(PAGE, 'utf8');
+  const [begin, end] = [`<!-- ${place}: begin -->`, `<!-- ${place}: end -->`];
+  const [from, to] = [page.indexOf(begin), page.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`${PAGE} has no place for ${place}`);
+  writeFileSync(PAGE, `${page.slice(0, from + begin.length)}\n\n${text.trim()}\n\n${page.slice(to)}`);
 }

@@ -1,7 +1,15 @@
-// `npm run bench -- [--quick] [--only NAME]… [--rounds N] [--json FILE] [--markdown] [--strict] [--stores DIR] [--program FILE]`
+// `npm run bench -- [options]`: measures every kind of work on stores of several sizes. Build first. Times hang on the
+// machine and on what else it does; what is compared was run in turns, and a ratio is the median of those of each turn.
 //
-// Measures every kind of work on stores of several sizes. Build first. Times hang on the machine and on what else it
-// does; what is compared was run in turns, and its ratio is the median of the ratios of each turn.
+//   --quick         fewer rounds, no store of 100,000 sessions, and nothing of 500 MB
+//   --only NAME     this group; more than once for several
+//   --rounds N      so many rounds instead of each group's own number
+//   --json FILE     all times, too
+//   --markdown      tables in Markdown
+//   --docs          the tables into docs/performance.md, too
+//   --strict        exit code 1 where a ratio is worse than bench/budget.json allows; else that is a warning
+//   --stores DIR    where the stores are kept that are measured on
+//   --program FILE  another build than this one
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +17,7 @@ import { parseArgs } from 'node:util';
 
 import { groups } from './cases.mjs';
 import { median, timed, weighed } from './measure.mjs';
-import { asMarkdown, asText, machine } from './report.mjs';
+import { asMarkdown, asText, intoPage, machine } from './report.mjs';
 import { KEPT } from './stores.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -56,6 +64,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string' },
     json: { type: 'string' },
     markdown: { type: 'boolean', default: false },
+    docs: { type: 'boolean', default: false },
     strict: { type: 'boolean', default: false },
     stores: { type: 'string', default: KEPT },
     program: { type: 'string', default: path.join(here, '..', 'bin', 'run.js') },
@@ -65,8 +74,6 @@ const { values: options } = parseArgs({
 /** @type {unknown} */
 const asked = JSON.parse(readFileSync(path.join(here, 'budget.json'), 'utf8'));
 const budgets = /** @type {Budget[]} */ (asked);
-
-await main();
 
 async function main() {
   makeOwn(options.stores);
@@ -96,6 +103,7 @@ async function main() {
     const about = machine(setup.program);
     if (options.markdown) process.stdout.write(asMarkdown(found, about));
     else process.stdout.write(`${about}\n`);
+    if (options.docs) intoPage('bench', asMarkdown(found, about));
     if (options.json) writeFileSync(options.json, `${JSON.stringify({ about, groups: found }, null, 2)}\n`);
     warn(found.flatMap(({ name, results }) => overBudget(name, results)));
   } finally {
@@ -241,3 +249,5 @@ function warn(over) {
   for (const line of over) process.stderr.write(`warning: ${line}\n`);
   if (options.strict && over.length > 0) process.exitCode = 1;
 }
+
+await main();

@@ -1,4 +1,5 @@
-// Where the time of a start goes, by module: `node bench/start-up.mjs [COMMAND LINE]`. Build first.
+// Where the time of a start goes, by module: `node bench/start-up.mjs [--docs] [COMMAND LINE]`. Build first. With --docs
+// the table is put into docs/performance.md, too.
 //
 // V8's profiler looks 20,000 times a second at what runs; each look is put down to the module of the bundle that runs,
 // or for which Node.js works, over many runs. Looking costs time itself: it is shares that count.
@@ -10,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 
 import { environment } from './cases.mjs';
 import { median, timed } from './measure.mjs';
+import { intoPage, machine } from './report.mjs';
 import { KEPT, storeNamed } from './stores.mjs';
 
 const RUNS = 20;
@@ -35,18 +37,11 @@ const program = path.join(root, 'bin', 'run.js');
 
 /** What one module costs: in its own code, and in what Node.js does for it. In ms. @typedef {{ own: number, node: number }} Cost */
 
-/** @type {Map<string, { lines: number[], modules: { from: number, name: string }[] }>} */
-const bundles = new Map();
-
-const given = process.argv.slice(2);
+const isForDocs = process.argv[2] === '--docs';
+const given = process.argv.slice(isForDocs ? 3 : 2);
 const args = given.length > 0 ? given : ['sessions', 'list', '--json'];
 
 const work = mkdtempSync(path.join(os.tmpdir(), 'hermesctl-start-'));
-try {
-  profile();
-} finally {
-  rmSync(work, { recursive: true, force: true });
-}
 
 function profile() {
   const store = storeNamed(KEPT, '100');
@@ -92,17 +87,18 @@ function report(costs, bare, ours) {
   ];
   const cell = (/** @type {number} */ ms) => ms.toFixed(2).padStart(7);
   const width = Math.max(...shown.map(({ module }) => module.length));
-  process.stdout.write(
-    `hermesctl ${args.join(' ')}: ${median(ours).toFixed(1)} ms, ${ratio.toFixed(2)} × node -e 0 (${median(bare).toFixed(1)} ms)\n\n`,
-  );
-  process.stdout.write(`| ${'module'.padEnd(width)} | own ms | Node.js | both ms |   share |\n`);
-  process.stdout.write(`| ${'-'.repeat(width)} | -----: | ------: | ------: | ------: |\n`);
-  for (const { module, own, node, sum } of shown) {
-    const share = `${((100 * sum) / total('sum')).toFixed(1)} %`.padStart(7);
-    process.stdout.write(
-      `| ${module.padEnd(width)} | ${cell(own).slice(1)} | ${cell(node)} | ${cell(sum)} | ${share} |\n`,
-    );
-  }
+  const text = [
+    `\`hermesctl ${args.join(' ')}\`: ${median(ours).toFixed(1)} ms, ${ratio.toFixed(2)} × \`node -e 0\` (${median(bare).toFixed(1)} ms)`,
+    '',
+    `| ${'module'.padEnd(width)} |  own ms | Node.js | both ms |   share |`,
+    `| ${'-'.repeat(width)} | ------: | ------: | ------: | ------: |`,
+    ...shown.map(({ module, own, node, sum }) => {
+      const share = `${((100 * sum) / total('sum')).toFixed(1)} %`.padStart(7);
+      return `| ${module.padEnd(width)} | ${cell(own)} | ${cell(node)} | ${cell(sum)} | ${share} |`;
+    }),
+  ].join('\n');
+  process.stdout.write(`${text}\n`);
+  if (isForDocs) intoPage('start-up', `${machine([process.execPath, program])}\n\n${text}`);
 }
 
 /**
@@ -146,6 +142,9 @@ function kindOf({ callFrame: { functionName, url } }) {
   return url.startsWith('node:') ? 'its own modules' : 'the rest';
 }
 
+/** What is where in the files of the bundle. @type {Map<string, { lines: number[], modules: { from: number, name: string }[] }>} */
+const bundles = new Map();
+
 /**
  * The module that a function of the bundle is of; undefined for one of Node.js.
  *
@@ -169,4 +168,10 @@ function moduleOf({ callFrame: { url, lineNumber, columnNumber } }) {
   }
   const offset = bundle.lines[lineNumber] + columnNumber;
   return bundle.modules.findLast(({ from }) => from <= offset)?.name ?? name;
+}
+
+try {
+  profile();
+} finally {
+  rmSync(work, { recursive: true, force: true });
 }
