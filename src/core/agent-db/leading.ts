@@ -15,8 +15,10 @@ export type SourceRule = 'hidden' | 'shown' | 'named' | 'unknown';
 
 /** Which conversations are wanted. */
 export interface Leading {
-  /** So many of the most recently active. */
+  /** So many of the most recently active, */
   count: number;
+  /** … or all that were active since then, in epoch seconds, and none of the others. */
+  since: number | undefined;
   rule: (source: SqlValue) => SourceRule;
   /** Sessions that must be looked at whatever their source is. */
   known: ReadonlySet<string>;
@@ -30,7 +32,7 @@ export interface LeadingSessions {
   rows: SessionFacts[];
   /** Further conversations that are shown. */
   others: number;
-  /** `count` shown conversations were active since then; in epoch seconds. */
+  /** At least `count` of those that are shown were active since then, or that is what was asked; in epoch seconds. */
   bound: number;
 }
 
@@ -61,16 +63,13 @@ export async function leadingSessions(database: AgentDatabase, wanted: Leading):
       known: JSON.stringify(await rowidsOf(database, wanted.known)),
       cronRuns: wanted.cronRuns,
     };
-    const bound = await leastOf(database, asked, of('shown', 'named'), wanted.count);
+    const bound = wanted.since ?? (await leastOf(database, asked, of('shown', 'named'), wanted.count));
     const { sql, params } = await leadingQuery(database, asked, bound);
     const found = await database.all(sql, ...params);
-    const isCounted = ({ counted }: SqlRow): boolean => Boolean(counted);
+    const rows = await factsOf(database, found, wanted.columns);
+    if (wanted.since !== undefined) return { rows, others: 0, bound };
     const all = sources.filter(({ rule }) => rule !== 'hidden').reduce((sum, { n }) => sum + Number(n), 0);
-    return {
-      rows: await factsOf(database, found, wanted.columns),
-      others: all - found.filter(isCounted).length,
-      bound,
-    };
+    return { rows, others: all - found.filter(({ counted }) => Boolean(counted)).length, bound };
   });
 }
 

@@ -137,10 +137,11 @@ export class AgentParts {
     const { surroundings: around, warnings } = agentSurroundings(place, this.deps);
     const isCronHidden = !filter.all && !filter.cron;
     const leading =
-      count === undefined || !asksForSourceOnly(filter)
+      (count === undefined && filter.since === undefined) || !asksForSourceOnly(filter)
         ? undefined
         : await leadingSessions(database, {
-            count,
+            count: count ?? 0,
+            since: filter.since,
             rule: (source) => ruleFor(source, filter, around),
             known: storeIds,
             cronRuns: isCronHidden || filter.projectId !== undefined,
@@ -219,16 +220,17 @@ export class AgentParts {
   }
 }
 
-/** Whether a session that is neither archived nor pinned matches or not by its source alone. */
-function asksForSourceOnly({ archived, pinnedOnly, title, model, since, until }: ListFilter): boolean {
-  return archived !== 'only' && !pinnedOnly && [title, model, since, until].every((asked) => asked === undefined);
+/** Whether a session that is neither archived nor pinned matches or not by its source and last activity alone. */
+function asksForSourceOnly({ archived, pinnedOnly, title, model, until }: ListFilter): boolean {
+  return archived !== 'only' && !pinnedOnly && [title, model, until].every((asked) => asked === undefined);
 }
 
 /** What the filter makes of all sessions of one source. */
 function ruleFor(source: SqlValue, filter: ListFilter, around: AgentSurroundings): SourceRule {
   const facts = { id: '', source, started_at: null, hasMessages: true, last_activity: null } as SessionFacts;
   const session: AgentSession = { head: facts, tip: facts, path: [], parentRoot: undefined };
-  if (!matches({ row: agentRow(session, undefined, around), activity: 0 }, filter)) return 'hidden';
+  const isMatch = matches({ row: agentRow(session, undefined, around), activity: 0 }, { ...filter, since: undefined });
+  if (!isMatch) return 'hidden';
   return filter.all ? 'shown' : visibilityOf(source);
 }
 
