@@ -4,7 +4,7 @@ import { leadingSessions, type SourceRule } from '../agent-db/leading';
 import { readLineageKeys, sessionsById } from '../agent-db/lineage-keys';
 import { withAgentDatabase } from '../agent-db/open';
 import { activityOf, type AgentSession, project, type SessionFacts } from '../agent-db/projection';
-import { agentRow, recordedCount } from '../agent-db/row';
+import { agentRow, isCron, recordedCount } from '../agent-db/row';
 import { type ActivityPlan, loadSessions } from '../agent-db/sessions';
 import { type AgentSurroundings, agentSurroundings } from '../agent-db/surroundings';
 import type { SessionColumn } from '../agent-db/stored';
@@ -16,6 +16,7 @@ import { toInt, truthy } from '../json/python';
 import { RawJson } from '../json/raw';
 import { type Location, locationOfProfile, profileNames } from '../location/location';
 import type { SessionRow } from '../session/row';
+import { DEFAULT_TITLE } from '../session/text';
 import { type ListedRow, type ListFilter, matches } from './query';
 
 /** A database that is open, and whose it is. */
@@ -136,13 +137,19 @@ export class AgentParts {
   ): Promise<{ found: { listed: ListedRow; origin: Origin }[]; others: number }> {
     const { surroundings: around, warnings } = agentSurroundings(place, this.deps);
     const isCronHidden = !filter.all && !filter.cron;
+    const rules = new Map<SqlValue, SourceRule>();
+    const ruleOf = (source: SqlValue): SourceRule => {
+      const rule = rules.get(source) ?? ruleFor(source, filter, around);
+      rules.set(source, rule);
+      return rule;
+    };
     const leading =
       (count === undefined && filter.since === undefined) || !asksForSourceOnly(filter)
         ? undefined
         : await leadingSessions(database, {
             count: count ?? 0,
             since: filter.since,
-            rule: (source) => ruleFor(source, filter, around),
+            rule: ruleOf,
             known: storeIds,
             cronRuns: isCronHidden || filter.projectId !== undefined,
             columns,
@@ -156,10 +163,16 @@ export class AgentParts {
     let others = leading?.others ?? 0;
     for (const session of project(stored)) {
       if (session.path.some((id) => storeIds.has(id))) continue;
-      const listed = { row: agentRow(session, undefined, around), activity: activityOf(session) };
+      const activity = activityOf(session);
+      const isTooOld = leading !== undefined && activity < leading.bound;
+      if (isTooOld && filter.since !== undefined) continue;
+      const fate = isTooOld ? fateOf(session, ruleOf) : 'unknown';
+      if (fate === 'shown') others++;
+      if (fate !== 'unknown') continue;
+      const listed = { row: agentRow(session, undefined, around), activity };
       if (!matches(listed, filter)) continue;
       if (!filter.all && !(await isShown(database, session))) continue;
-      if (leading && listed.activity < leading.bound && !truthy(plain(session.tip.pinned))) others++;
+      if (isTooOld && !truthy(plain(session.tip.pinned))) others++;
       else found.push({ listed, origin: { database, session, around } });
       const pause = this.deps.breathe();
       if (pause) await pause;
@@ -232,6 +245,18 @@ function ruleFor(source: SqlValue, filter: ListFilter, around: AgentSurroundings
   const isMatch = matches({ row: agentRow(session, undefined, around), activity: 0 }, { ...filter, since: undefined });
   if (!isMatch) return 'hidden';
   return filter.all ? 'shown' : visibilityOf(source);
+}
+
+/** Whether a conversation is shown, and not first, where its source says so and nothing about it is unusual. */
+function fateOf({ head, tip }: AgentSession, ruleOf: (source: SqlValue) => SourceRule): 'shown' | 'hidden' | 'unknown' {
+  if (!truthy(plain(head.source))) return 'unknown';
+  const rule = ruleOf(head.source);
+  if (rule === 'hidden') return 'hidden';
+  const isUnusual =
+    [tip.archived, tip.pinned].some((flag) => truthy(plain(flag))) ||
+    [head.title, tip.title].some((title) => plain(title) === DEFAULT_TITLE) ||
+    isCron(tip.id, head.source);
+  return !isUnusual && (rule === 'shown' || (rule === 'named' && tip !== head)) ? 'shown' : 'unknown';
 }
 
 async function completedRows(database: AgentDatabase, origins: readonly Origin[]): Promise<Map<string, SessionRow>> {
