@@ -254,9 +254,11 @@ export function groups(setup) {
       rounds: quick ? 1 : 3,
       cases: () => {
         const checkout = process.env.HERMES_WEBUI_SRC;
-        if (!checkout || spawnSync('python3', ['-c', '0']).status !== 0) return [];
+        if (!checkout) return [];
         const copy = copies.of('10000');
-        const python = ['python3', path.join(here, 'peer.py'), checkout, path.join(copy.store.dir, 'webui')];
+        const interpreter = pythonFor(checkout, copy.env);
+        if (interpreter === undefined) return [];
+        const python = [interpreter, path.join(here, 'peer.py'), checkout, path.join(copy.store.dir, 'webui')];
         return [
           BARE,
           copy.shell('cat', CAT, copy.store.sessions),
@@ -305,6 +307,21 @@ function agentCases({ kept, work, program }) {
     query('the server of April 2026', seed),
     query('the same with counts by role', [...seed, 'counts']),
   ];
+}
+
+/**
+ * A Python that can load the checkout. The system's own before one that a
+ * version manager wraps in a script.
+ *
+ * @param {string} checkout
+ * @param {NodeJS.ProcessEnv} env
+ */
+function pythonFor(checkout, env) {
+  const found = ['/usr/bin/python3', 'python3'].find(
+    (python) => spawnSync(python, ['-c', 'import api.models'], { cwd: checkout, env, stdio: 'ignore' }).status === 0,
+  );
+  if (found === undefined) process.stderr.write(`No python3 loads ${checkout}.\n`);
+  return found;
 }
 
 /** Copies of the stores, made when they are first asked for. */
