@@ -3,6 +3,8 @@ import { rmSync } from 'node:fs';
 
 import Database from 'better-sqlite3';
 
+import { random } from './random.mjs';
+
 const BEGIN = 1_760_000_000;
 const WORDS = 'deploy the server naïve token cache "quoted" path/to/file.py error: 日本 retry commit merge'.split(' ');
 const SOURCES = ['cli', 'cli', 'cli', 'telegram', 'discord', 'cron', 'cron', 'tui', 'api_server', 'webui'];
@@ -22,15 +24,6 @@ const SCHEMA = `
   CREATE INDEX idx_messages_session_id ON messages(session_id, id);
 `;
 
-/** Random numbers that are the same at every run. */
-function random() {
-  let state = 42;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
-
 /**
  * @param {string} file
  * @param {number} sessions
@@ -42,7 +35,7 @@ export function makeAgentDatabase(file, sessions, messages) {
   database.pragma('journal_mode = WAL');
   database.pragma('synchronous = OFF');
   database.exec(SCHEMA);
-  const next = random();
+  const next = random(42);
   /** @type {<T>(items: readonly T[]) => T} */
   const pick = (items) => items[Math.floor(next() * items.length)];
   const text = Array.from({ length: 4000 }, () => pick(WORDS)).join(' ');
@@ -79,6 +72,6 @@ export function makeAgentDatabase(file, sessions, messages) {
 }
 
 const [, script, file, sessions, messages] = process.argv;
-if (script.endsWith('agent-database.mjs') && file) {
+if (script?.endsWith('agent-database.mjs') && file) {
   makeAgentDatabase(file, Number(sessions), Number(messages));
 }

@@ -68,6 +68,21 @@ describe.each(ALL_VECTORS)('$name', (vector) => {
     }
   });
 
+  it('lists a page of them as it stands in the whole list', async () => {
+    const store = storeOf(vector);
+    buildAgentDatabase(store);
+    const whole = await listed(store, '--all');
+    for (const limit of [3, 20]) {
+      const { stdout } = await cli(
+        ['sessions', 'list', '--agent', '--json', '--all', '--limit', String(limit), '--offset', '2'],
+        { env: store.env },
+      );
+      const page = parseSpelled(stdout) as Recorded;
+      expect(page['sessions']).toEqual(whole.slice(2, 2 + limit));
+      expect(page['total']).toEqual(new Digits(String(whole.length)));
+    }
+  });
+
   it('gives the rows of the store the lineage that May gives them', async () => {
     const store = storeOf(vector);
     const database = buildAgentDatabase(store);

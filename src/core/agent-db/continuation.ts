@@ -14,7 +14,7 @@ export interface Link {
 export type ContinuationRule = (parent: Link, child: Link) => boolean;
 
 /** How a conversation goes on in a session of its own. */
-const CONTINUED = new Set<unknown>(['compression', 'cli_close']);
+export const CONTINUED: ReadonlySet<unknown> = new Set<unknown>(['compression', 'cli_close']);
 
 /**
  * Whether `child` is the next segment of its parent's conversation, by May's

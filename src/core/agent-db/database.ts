@@ -51,6 +51,19 @@ export class AgentDatabase {
   }
 
   /**
+   * Does `work`, whose statements all see the state of one moment. For a few
+   * quick ones: until they are done, an agent without a write-ahead log waits.
+   */
+  async atOneMoment<T>(work: () => Promise<T>): Promise<T> {
+    this.handle.exec('BEGIN'); // takes nothing yet: that is for the first statement
+    try {
+      return await work();
+    } finally {
+      if (this.handle.inTransaction) this.handle.exec('ROLLBACK');
+    }
+  }
+
+  /**
    * The columns that a table really has, whatever `schema_version` says; none
    * where there is no such table. Throws as {@link all}.
    */

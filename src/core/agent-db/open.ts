@@ -9,6 +9,9 @@ import { failedQuery, isSqliteError, type SqliteError, unusable } from './unusab
 
 const BUSY_TIMEOUT_MS = 5000;
 
+/** KiB of pages kept in memory: few pages are read twice, and fresh memory for more costs more than it saves. */
+const CACHE_KIB = 1000;
+
 /**
  * Opens the agent database at `path` for reading, hands it to `use`, and closes
  * it whatever happens (reference: hermes-agent §1.4). Waits up to 5 s for a
@@ -70,6 +73,7 @@ async function open(file: string, deps: Deps): Promise<BetterSqlite3.Database> {
   return retryingIo(deps, () => {
     const database = new Database(file, { readonly: true, fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
     try {
+      database.pragma(`cache_size = -${CACHE_KIB}`);
       database.prepare('SELECT count(*) FROM sqlite_master').get();
       return database;
     } catch (error) {

@@ -36,7 +36,8 @@ export function activityOf({ head, tip }: Pick<AgentSession, 'head' | 'tip'>): n
   return timeIn(tip.last_activity) ?? timeIn(head.started_at) ?? 0;
 }
 
-function timeIn(value: SqlValue): number | undefined {
+/** A time in epoch seconds, where this is one. */
+export function timeIn(value: SqlValue): number | undefined {
   const time = typeof value === 'number' ? value : toFloat(plain(value));
   return time !== undefined && time > 0 && time < LATEST ? time : undefined;
 }

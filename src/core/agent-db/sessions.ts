@@ -40,7 +40,7 @@ export async function loadSessions(
 }
 
 /** A session without a last activity may have messages nevertheless, in a database whose messages need no time. */
-async function lookForUntimedMessages(database: AgentDatabase, rows: readonly SessionFacts[]): Promise<void> {
+export async function lookForUntimedMessages(database: AgentDatabase, rows: readonly SessionFacts[]): Promise<void> {
   const untimed = rows.filter((row) => !row.hasMessages);
   const counts = await countMessages(
     database,
@@ -49,7 +49,8 @@ async function lookForUntimedMessages(database: AgentDatabase, rows: readonly Se
   for (const row of untimed) row.hasMessages = (counts?.get(row.id) ?? 0) > 0;
 }
 
-async function activityPlan(database: AgentDatabase): Promise<ActivityPlan> {
+/** How the last activity of every session can be found in this database. */
+export async function activityPlan(database: AgentDatabase): Promise<ActivityPlan> {
   const columns = await database.columns('messages');
   if (!columns.has('session_id')) return 'none';
   if (!columns.has('timestamp')) return 'index';
@@ -62,7 +63,8 @@ async function activityPlan(database: AgentDatabase): Promise<ActivityPlan> {
   return 'pass';
 }
 
-const OF_THE_AGENT = "s.source IS NOT NULL AND s.source != 'webui'";
+/** Which rows of `sessions s` are the agent's, not the WebUI's own. */
+export const OF_THE_AGENT = "s.source IS NOT NULL AND s.source != 'webui'";
 
 /** The statement of {@link loadSessions}. */
 export async function sessionsQuery(database: AgentDatabase, columns: string, plan: ActivityPlan): Promise<string> {

@@ -2,7 +2,7 @@ import { truthy } from '../json/python';
 import { lower } from './continuation';
 import type { AgentSession } from './projection';
 import { normalizedSource } from './sources';
-import { plain } from './values';
+import { plain, type SqlValue } from './values';
 
 /**
  * Whether a conversation is shown unless all are asked for, by August's rule
@@ -24,6 +24,13 @@ export async function isVisible(
   const turns = await userTurns(2);
   const isOpen = tip.ended_at === null && !truthy(plain(tip.end_reason));
   return turns > 1 || (isOpen && turns > 0);
+}
+
+/** By what it depends whether a conversation of this source is shown: `isVisible`, before there is one. */
+export function visibilityOf(source: SqlValue): 'shown' | 'named' | 'unknown' {
+  const { raw_source: raw, session_source: kind } = normalizedSource(source);
+  if (kind !== 'cli' || raw === 'tui') return 'shown';
+  return raw === 'cli' ? 'named' : 'unknown';
 }
 
 /** Whether the title is one that no person and no model gave. */

@@ -16,8 +16,9 @@ export function truthy(value: unknown): boolean {
 }
 
 /** The characters that Python's `str.strip()` removes. */
-const PY_SPACE = '\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000';
-const STRIP = new RegExp(`^[${PY_SPACE}]+|[${PY_SPACE}]+$`, 'gu');
+export const SPACES =
+  '\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000';
+const STRIP = new RegExp(`^[${SPACES}]+|[${SPACES}]+$`, 'gu');
 
 export function strip(text: string): string {
   return text.replace(STRIP, '');

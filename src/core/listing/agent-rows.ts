@@ -1,20 +1,22 @@
 import { countMessages, countUserTurns } from '../agent-db/counts';
 import type { AgentDatabase } from '../agent-db/database';
+import { leadingSessions, type SourceRule } from '../agent-db/leading';
 import { readLineageKeys, sessionsById } from '../agent-db/lineage-keys';
 import { withAgentDatabase } from '../agent-db/open';
-import { activityOf, type AgentSession, project } from '../agent-db/projection';
-import { agentRow, recordedCount } from '../agent-db/row';
+import { activityOf, type AgentSession, project, type SessionFacts } from '../agent-db/projection';
+import { agentRow, isCron, recordedCount } from '../agent-db/row';
 import { type ActivityPlan, loadSessions } from '../agent-db/sessions';
 import { type AgentSurroundings, agentSurroundings } from '../agent-db/surroundings';
 import type { SessionColumn } from '../agent-db/stored';
-import { plain } from '../agent-db/values';
-import { isVisible } from '../agent-db/visible';
+import { plain, type SqlValue } from '../agent-db/values';
+import { isVisible, visibilityOf } from '../agent-db/visible';
 import type { Deps } from '../deps';
 import { HermesctlError, type Warning } from '../errors';
-import { toInt } from '../json/python';
+import { toInt, truthy } from '../json/python';
 import { RawJson } from '../json/raw';
 import { type Location, locationsOfProfiles } from '../location/location';
 import type { SessionRow } from '../session/row';
+import { DEFAULT_TITLE } from '../session/text';
 import { type ListedRow, type ListFilter, matches } from './query';
 
 /** A database that is open, and whose it is. */
@@ -107,21 +109,30 @@ export class AgentParts {
    * whose segments the store has a file is the store's. Messages are not
    * counted, and of `columns` only these are read: {@link complete} does the
    * rest for the rows that are shown.
+   *
+   * @param leading only so many of the most recently active are wanted, and the pinned ones: others may just be counted.
    */
   async rows(
     filter: ListFilter,
     storeIds: Pick<ReadonlySet<string>, 'has'>,
     columns?: readonly SessionColumn[],
-  ): Promise<ListedRow[]> {
+    leading?: number,
+  ): Promise<{ rows: ListedRow[]; others: number }> {
     const rows: ListedRow[] = [];
+    let others = 0;
+    // What two databases have both is listed once: for that, they must be compared.
+    const count = this.opened.length === 1 ? leading : undefined;
     for (const open of this.opened) {
-      const own = await this.orWarning([], () => this.sessionsOf(open, filter, storeIds, columns));
-      for (const { listed, origin } of own.filter(({ listed: { row } }) => !this.origins.has(row.id))) {
+      const own = await this.orWarning({ found: [], others: 0 }, () =>
+        this.sessionsOf(open, filter, storeIds, columns, count),
+      );
+      others += own.others;
+      for (const { listed, origin } of own.found.filter(({ listed: { row } }) => !this.origins.has(row.id))) {
         this.origins.set(listed.row.id, origin);
         rows.push(listed);
       }
     }
-    return rows;
+    return { rows, others };
   }
 
   private async sessionsOf(
@@ -129,22 +140,53 @@ export class AgentParts {
     filter: ListFilter,
     storeIds: Pick<ReadonlySet<string>, 'has'>,
     columns: readonly SessionColumn[] | undefined,
-  ): Promise<{ listed: ListedRow; origin: Origin }[]> {
-    const { rows: stored, plan } = await loadSessions(database, columns);
-    this.plans.push({ path: database.path, profile: place.profile.value, plan });
+    count: number | undefined,
+  ): Promise<{ found: { listed: ListedRow; origin: Origin }[]; others: number }> {
     const { surroundings: around, warnings } = agentSurroundings(place, this.deps);
+    const isCronHidden = !filter.all && !filter.cron;
+    const rules = new Map<SqlValue, SourceRule>();
+    const ruleOf = (source: SqlValue): SourceRule => {
+      const rule = rules.get(source) ?? ruleFor(source, filter, around);
+      rules.set(source, rule);
+      return rule;
+    };
+    // The database can only pass over ids that can be told to it.
+    const known = storeIds instanceof Set ? (storeIds as ReadonlySet<string>) : undefined;
+    const leading =
+      known === undefined || (count === undefined && filter.since === undefined) || !asksForSourceOnly(filter)
+        ? undefined
+        : await leadingSessions(database, {
+            count: count ?? 0,
+            since: filter.since,
+            rule: ruleOf,
+            known,
+            cronRuns: isCronHidden || filter.projectId !== undefined,
+            columns,
+          });
+    const { rows: stored, plan } = leading
+      ? { ...leading, plan: 'index' as const }
+      : await loadSessions(database, columns);
+    this.plans.push({ path: database.path, profile: place.profile.value, plan });
     this.warnings.push(...warnings);
     const found: { listed: ListedRow; origin: Origin }[] = [];
+    let others = leading?.others ?? 0;
     for (const session of project(stored)) {
       if (session.path.some((id) => storeIds.has(id))) continue;
-      const listed = { row: agentRow(session, undefined, around), activity: activityOf(session) };
+      const activity = activityOf(session);
+      const isTooOld = leading !== undefined && activity < leading.bound;
+      if (isTooOld && filter.since !== undefined) continue;
+      const fate = isTooOld ? fateOf(session, ruleOf) : 'unknown';
+      if (fate === 'shown') others++;
+      if (fate !== 'unknown') continue;
+      const listed = { row: agentRow(session, undefined, around), activity };
       if (!matches(listed, filter)) continue;
       if (!filter.all && !(await isShown(database, session))) continue;
-      found.push({ listed, origin: { database, session, around } });
+      if (isTooOld && !truthy(plain(session.tip.pinned))) others++;
+      else found.push({ listed, origin: { database, session, around } });
       const pause = this.deps.breathe();
       if (pause) await pause;
     }
-    return found;
+    return { found, others };
   }
 
   /** These rows with counts of messages where none is recorded: for an order that hangs on them. */
@@ -198,6 +240,32 @@ export class AgentParts {
       return otherwise;
     }
   }
+}
+
+/** Whether a session that is neither archived nor pinned matches or not by its source and last activity alone. */
+function asksForSourceOnly({ archived, pinnedOnly, title, model, until }: ListFilter): boolean {
+  return archived !== 'only' && !pinnedOnly && [title, model, until].every((asked) => asked === undefined);
+}
+
+/** What the filter makes of all sessions of one source. */
+function ruleFor(source: SqlValue, filter: ListFilter, around: AgentSurroundings): SourceRule {
+  const facts = { id: '', source, started_at: null, hasMessages: true, last_activity: null } as SessionFacts;
+  const session: AgentSession = { head: facts, tip: facts, path: [], parentRoot: undefined };
+  const isMatch = matches({ row: agentRow(session, undefined, around), activity: 0 }, { ...filter, since: undefined });
+  if (!isMatch) return 'hidden';
+  return filter.all ? 'shown' : visibilityOf(source);
+}
+
+/** Whether a conversation is shown, and not first, where its source says so and nothing about it is unusual. */
+function fateOf({ head, tip }: AgentSession, ruleOf: (source: SqlValue) => SourceRule): 'shown' | 'hidden' | 'unknown' {
+  if (!truthy(plain(head.source))) return 'unknown';
+  const rule = ruleOf(head.source);
+  if (rule === 'hidden') return 'hidden';
+  const isUnusual =
+    [tip.archived, tip.pinned].some((flag) => truthy(plain(flag))) ||
+    [head.title, tip.title].some((title) => plain(title) === DEFAULT_TITLE) ||
+    isCron(tip.id, head.source);
+  return !isUnusual && (rule === 'shown' || (rule === 'named' && tip !== head)) ? 'shown' : 'unknown';
 }
 
 async function completedRows(database: AgentDatabase, origins: readonly Origin[]): Promise<Map<string, SessionRow>> {

@@ -56,11 +56,12 @@ export async function listSessions(
   const matching = store.rows.filter((listed) => matches(listed, query.filter));
   if (query.agent === undefined) return result(store, pageOf(matching, query), matching.length);
   return withAgentParts(query.agent, deps, async (parts) => {
-    let rows = [...matching, ...(await parts.rows(query.filter, storedIds(store, query), columnsFor(query)))];
+    const found = await parts.rows(query.filter, storedIds(store, query), columnsFor(query), leadingOf(query));
+    let rows = [...matching, ...found.rows];
     // A count is only asked for what is shown, unless it is what the order hangs on.
     if (query.sort === 'messages') rows = await parts.counted(rows);
     const page = await parts.complete(pageOf(rows, query));
-    return { ...result(store, page, rows.length, parts.warnings), agent: parts.plans };
+    return { ...result(store, page, rows.length + found.others, parts.warnings), agent: parts.plans };
   });
 }
 
@@ -68,6 +69,11 @@ export async function listSessions(
 function storedIds({ ids }: StoreRows, { elsewhere }: ListQuery): Pick<ReadonlySet<string>, 'has'> {
   const own = new Set(ids);
   return elsewhere === undefined ? own : { has: (id) => own.has(id) || elsewhere.has(id) };
+}
+
+/** How many of the most recently active rows can be on the page; undefined: any can. */
+function leadingOf({ sort, reverse, limit, offset }: ListQuery): number | undefined {
+  return sort === 'activity' && !reverse && limit > 0 ? offset + limit : undefined;
 }
 
 /** What has to be read of every agent session to find the page. Where all are shown, reading twice would be in vain. */
