@@ -1,5 +1,6 @@
 import type { Deps } from '../deps';
 import { HermesctlError, type Warning } from '../errors';
+import { Window } from '../json/window';
 import type { Location } from '../location/location';
 import { compactRow, type RowDefaults } from '../session/row';
 import { scanSidecar } from '../sidecar/read';
@@ -14,6 +15,9 @@ export interface ReadRows {
   damaged: Warning[];
   warnings: Warning[];
 }
+
+/** So many files are read in one window. */
+const MANY = 16;
 
 /**
  * Reads session files, one after the other, and makes their rows. A file that
@@ -30,11 +34,11 @@ export async function readRows(
   known?: KnownRows,
 ): Promise<ReadRows> {
   const read: ReadRows = { files: ids.length, entries: [], damaged: [], warnings: [] };
-  const buffer = Buffer.allocUnsafe(1024 * 1024);
+  const window = ids.length >= MANY ? Window.fast() : undefined;
   for (const [done, id] of ids.entries()) {
     try {
       const began = deps.clock.now();
-      const sidecar = scanSidecar(deps.fs, location.sessionsDir.value, id, buffer);
+      const sidecar = scanSidecar(deps.fs, location.sessionsDir.value, id, window);
       if (sidecar) {
         const entry = entryOf(compactRow(sidecar, defaults));
         read.entries.push(entry);
@@ -44,11 +48,16 @@ export async function readRows(
       }
     } catch (error) {
       if (!(error instanceof HermesctlError)) throw error;
-      read.damaged.push({ code: error.code, message: error.message, session_id: id, ...error.details });
+      read.damaged.push(unusable(id, error));
     }
     deps.progress(done + 1, ids.length);
     const pause = deps.breathe();
     if (pause) await pause;
   }
   return read;
+}
+
+/** What is told of a file that cannot be used. */
+export function unusable(id: string, error: HermesctlError): Warning {
+  return { code: error.code, message: error.message, session_id: id, ...error.details };
 }

@@ -80,6 +80,7 @@ export function rowOf(text: Buffer): SessionRow | undefined {
  * Nothing stops the rest.
  *
  * @param known spares reading the files whose rows are known to be right; told of the others.
+ * @param rows what the files gave, where they were read already.
  * @throws HermesctlError `STORE_NOT_FOUND`, `IO_ERROR`
  */
 export async function planRebuild(
@@ -87,12 +88,13 @@ export async function planRebuild(
   defaults: RowDefaults,
   deps: Deps,
   known?: KnownRows,
+  rows?: ReadRows,
 ): Promise<ReindexPlan> {
   const current = readEntries(location.indexFile.value, deps);
   const ids = sessionIds(deps.fs, location);
   const held = known ? heldEntries(current.entries ?? [], new Set(ids), known) : new Map<string, IndexEntry>();
   const toRead = ids.filter((id) => !held.has(id));
-  const read = await readRows(toRead, location, defaults, deps, known);
+  const read = rows ?? (await readRows(toRead, location, defaults, deps, known));
   const unread = unreadIds(read);
   const kept = (current.entries ?? []).filter(({ id }) => unread.has(id));
   return planOf(location.indexFile.value, current, [...held.values(), ...read.entries, ...kept], read);

@@ -1,5 +1,6 @@
+import { FIRST_RECORD, Names } from './kernel';
 import { RawJson } from './raw';
-import { type ByteSource, type JsonKind, JsonReader, type JsonReaderOptions } from './reader';
+import { type ByteSource, type JsonKind, JsonReader, type JsonReaderOptions, kindOf } from './reader';
 
 /** Where a value stands in the document: absolute byte offsets, end exclusive. */
 export interface Span {
@@ -50,11 +51,21 @@ export function* arrayItemSpans(
 ): Generator<Span & { kind: JsonKind }> {
   const reader = new JsonReader(source, { ...options, start });
   reader.beginArray();
-  while (reader.nextItem()) {
+  for (;;) {
+    const taken = reader.takeItems(NO_NAMES);
+    const { window, windowBase: base } = reader;
+    for (let i = 0, at = FIRST_RECORD; i < taken; i++, at += NO_NAMES.itemWords) {
+      const { records } = reader;
+      yield { kind: kindOf(window[records[at]])!, start: base + records[at], end: base + records[at + 1] };
+    }
+    if (taken > 0) continue;
+    if (!reader.nextItem()) return;
     const kind = reader.peekKind();
     yield { kind, ...reader.skipValue() };
   }
 }
+
+const NO_NAMES = new Names();
 
 export interface MetadataPrefix {
   /** The members before the stop, last duplicate wins, each as it is spelled. */

@@ -2,7 +2,10 @@ import { HermesctlError } from '../errors';
 import type { OpenFile } from '../files/open-file';
 import { arrayItemSpans, type Span } from '../json/document';
 import { RawJson } from '../json/raw';
+import { Window } from '../json/window';
 import type { ScannedSidecar } from './read';
+
+const CHUNK = 256 * 1024;
 
 /** One message of a transcript, as spelled. */
 export interface StoredMessage {
@@ -33,7 +36,8 @@ export function* messagesOf(
   const { last, role } = selection;
   const kept: { index: number; span: Span }[] = [];
   let index = -1;
-  for (const span of arrayItemSpans(file.source, messages.start)) {
+  const window = Window.forSize(messages.end - messages.start, CHUNK);
+  for (const span of arrayItemSpans(file.source, messages.start, { chunkSize: CHUNK, window })) {
     index++;
     if (last !== undefined && role === undefined && index < sidecar.transcript.count - last) continue;
     const raw = role === undefined && last !== undefined ? undefined : readSpan(file, span);

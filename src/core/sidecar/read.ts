@@ -5,9 +5,13 @@ import type { FileSystem } from '../files/file-system';
 import { type OpenFile, withFile } from '../files/open-file';
 import type { FileStamp } from '../files/stamp';
 import { type MemberSpan, readMetadataPrefix } from '../json/document';
+import { FIRST_RECORD, MEMBER_RECORD, Names } from '../json/kernel';
+import { KeyCursor, KnownKeys } from '../json/known-keys';
 import { RawJson } from '../json/raw';
-import { JsonReader } from '../json/reader';
+import { JsonReader, kindOf } from '../json/reader';
+import { Window } from '../json/window';
 import { METADATA_FIELDS, METADATA_NEEDED, METADATA_STOPS } from '../session/fields';
+import { WRITER_ORDER } from '../session/writer';
 import { EMPTY_TRANSCRIPT, readTranscriptFacts, type TranscriptFacts } from '../session/transcript';
 import { asDamage, damaged } from './damage';
 
@@ -26,6 +30,9 @@ export interface ScannedSidecar extends SidecarBase {
   transcript: TranscriptFacts;
   /** All top-level members, duplicates included. */
   members: MemberSpan[];
+  hasBom: boolean;
+  /** Whether somewhere in it half a surrogate pair, `NaN` or an infinity stands. */
+  mayHaveHazards: boolean;
 }
 
 /**
@@ -54,24 +61,27 @@ export function scanSidecar(
   fs: FileSystem,
   sessionsDir: string,
   id: string,
-  buffer?: Buffer,
+  window?: Window,
 ): ScannedSidecar | undefined {
-  return withFile(fs, sidecarPath(sessionsDir, id), (file) => scanOpenSidecar(file, id, buffer));
+  return withFile(fs, sidecarPath(sessionsDir, id), (file) => scanOpenSidecar(file, id, window));
 }
 
 /** {@link scanSidecar} of a file that is open already. */
-export function scanOpenSidecar(file: OpenFile, id: string, buffer?: Buffer): ScannedSidecar {
+export function scanOpenSidecar(file: OpenFile, id: string, window?: Window): ScannedSidecar {
   const fields = new Map<string, RawJson>();
   const members: MemberSpan[] = [];
   let transcript = EMPTY_TRANSCRIPT;
   try {
-    const reader = new JsonReader(file.source, { chunkSize: chunkFor(file), ...(buffer ? { buffer } : {}) });
+    const reader = readerOf(file, window);
     if (reader.lookAhead(1)[0] !== 0x7b) {
       reader.skipValue();
       throw damaged(file.path, id, 'not-an-object', 0);
     }
     reader.beginObject();
-    while (reader.nextMember()) {
+    const keys = new KeyCursor(KEYS);
+    for (;;) {
+      if (takeMembers(reader, keys, fields, members)) continue;
+      if (!reader.nextMember()) break;
       const { keyStart, keyEnd } = reader;
       const key = reader.keyText();
       const kind = reader.peekKind();
@@ -90,11 +100,44 @@ export function scanOpenSidecar(file: OpenFile, id: string, buffer?: Buffer): Sc
       fields,
       members,
       transcript,
+      hasBom: reader.hasBom,
+      mayHaveHazards: reader.sawHazard,
       warnings: sidecarWarnings(file.path, id, fields, reader.hasBom),
     };
   } catch (error) {
     throw asDamage(error, file.path, id, file.stamp.size);
   }
+}
+
+/** Whatever has this key is read on its own. */
+const MESSAGES = new Names('messages');
+const KEYS = new KnownKeys(WRITER_ORDER);
+
+/** The members that can be had at once; false where there are none such. */
+function takeMembers(
+  reader: JsonReader,
+  keys: KeyCursor,
+  fields: Map<string, RawJson>,
+  members: MemberSpan[],
+): boolean {
+  const taken = reader.takeMembers(MESSAGES);
+  if (taken === 0) return false;
+  const { records, window, windowBase: base } = reader;
+  for (let i = 0, at = FIRST_RECORD; i < taken; i++, at += MEMBER_RECORD) {
+    const [keyStart, keyEnd, start, end] = [records[at], records[at + 1], records[at + 2], records[at + 3]];
+    const key = keys.at(window, keyStart + 1, keyEnd - 1);
+    if (METADATA_FIELDS.has(key)) fields.set(key, RawJson.at(window, start, end));
+    const kind = kindOf(window[start])!;
+    members.push({
+      key,
+      keyStart: base + keyStart,
+      keyEnd: base + keyEnd,
+      kind,
+      start: base + start,
+      end: base + end,
+    });
+  }
+  return true;
 }
 
 /** `messages` may be a list or, in old files, null; anything else is damage. */
@@ -168,8 +211,11 @@ function sidecarWarnings(file: string, id: string, fields: ReadonlyMap<string, R
   return warnings;
 }
 
-/** Small files in one read, large ones in pieces. */
-function chunkFor(file: OpenFile): number {
-  const MAX_CHUNK = 1024 * 1024;
-  return Math.min(MAX_CHUNK, Math.max(4096, Number(file.stamp.size) + 1));
+/** Small files in one read, large ones in pieces that stay in a processor's cache. */
+function readerOf(file: OpenFile, window?: Window): JsonReader {
+  const size = Number(file.stamp.size);
+  const chunkSize = Math.min(CHUNK, Math.max(4096, size + 1));
+  return new JsonReader(file.source, { chunkSize, window: window ?? Window.forSize(size, chunkSize) });
 }
+
+const CHUNK = 256 * 1024;
