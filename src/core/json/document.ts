@@ -42,15 +42,18 @@ export function topLevelSpans(source: ByteSource, options?: JsonReaderOptions): 
  * Spans of the items of the array that begins at `start`, one at a time, so
  * that an array of any length costs no memory.
  *
+ * @param options.resumeAt the end of an item: only those behind it are given.
  * @throws JsonSyntaxError where the array breaks or is none.
  */
 export function* arrayItemSpans(
   source: ByteSource,
   start = 0,
-  options?: JsonReaderOptions,
+  options: JsonReaderOptions & { resumeAt?: number } = {},
 ): Generator<Span & { kind: JsonKind }> {
-  const reader = new JsonReader(source, { ...options, start });
-  reader.beginArray();
+  const { resumeAt } = options;
+  const reader = new JsonReader(source, { ...options, start: resumeAt ?? start });
+  if (resumeAt === undefined) reader.beginArray();
+  else reader.resumeArray();
   for (;;) {
     const taken = reader.takeItems(NO_NAMES);
     const { window, windowBase: base } = reader;

@@ -220,6 +220,11 @@ export class JsonReader {
     this.started.push(false);
   }
 
+  /** Goes on in an array, behind one of its items, where a reader before this one was: it must begin there. */
+  resumeArray(): void {
+    this.started.push(true);
+  }
+
   /** Moves before the next item of the array entered last; false when it is closed (and left). */
   nextItem(): boolean {
     const depth = this.started.length - 1;

@@ -17,21 +17,33 @@ export interface TranscriptFacts {
   lastAt: number | undefined;
 }
 
+/** A place behind a message of a transcript, from which it can be walked again without its beginning. */
+export interface Landmark {
+  /** Absolute byte offset of the end of the message. */
+  offset: number;
+  /** Messages up to there, and those of them whose role is `user`. */
+  count: number;
+  userCount: number;
+}
+
 export const EMPTY_TRANSCRIPT: TranscriptFacts = { count: 0, userCount: 0, lastAt: undefined };
 
 /**
  * Reads the array of messages that comes next, one message at a time, keeping
  * none. A message that is not an object is counted and is nobody's turn.
  *
+ * @param landmarks gets a place now and then.
  * @throws JsonSyntaxError where the array breaks.
  */
-export function readTranscriptFacts(reader: JsonReader): TranscriptFacts {
+export function readTranscriptFacts(reader: JsonReader, landmarks: Landmark[] = []): TranscriptFacts {
   const facts: TranscriptFacts = { ...EMPTY_TRANSCRIPT };
   reader.beginArray();
   for (;;) {
     const taken = reader.takeItems(WANTED);
-    if (taken > 0) addTaken(facts, reader, taken);
-    else if (!reader.nextItem()) return facts;
+    if (taken > 0) {
+      addTaken(facts, reader, taken);
+      landmarks.push({ offset: reader.offset, count: facts.count, userCount: facts.userCount });
+    } else if (!reader.nextItem()) return facts;
     else if (reader.peekKind() === 'object') add(facts, readMessageFacts(reader));
     else {
       facts.count++;

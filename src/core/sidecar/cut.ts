@@ -5,6 +5,7 @@ import { isPlainTime, plainString } from '../json/plain';
 import { RawJson } from '../json/raw';
 import { type ByteSource, bytesSource, JsonReader } from '../json/reader';
 import { Window } from '../json/window';
+import type { Landmark } from '../session/transcript';
 import type { Splice } from '../json/splice';
 
 /** Where an array of messages is cut: before the user message that begins the turns to go. */
@@ -35,14 +36,20 @@ interface Candidate {
  * user messages, and all that follows the first of them, go. Walks the array
  * once and keeps no message. Undefined where it has no user message;
  * `{ turnsFound }` where it has fewer than that.
+ *
+ * @param from a place in the array that has more than enough turns behind it: its beginning is not walked then.
  */
-export function findCut(source: ByteSource, array: Span, turns: number): Cut | { turnsFound: number } {
-  const window = Window.forSize(array.end - array.start, CHUNK);
-  const reader = new JsonReader(source, { start: array.start, chunkSize: CHUNK, window });
+export function findCut(source: ByteSource, array: Span, turns: number, from?: Landmark): Cut | { turnsFound: number } {
+  const start = from?.offset ?? array.start;
+  const reader = new JsonReader(source, {
+    start,
+    chunkSize: CHUNK,
+    window: Window.forSize(array.end - start, CHUNK),
+  });
   const candidates: Candidate[] = [];
-  let found = 0;
-  let count = 0;
-  let previousEnd = array.start + 1;
+  let found = from?.userCount ?? 0;
+  let count = from?.count ?? 0;
+  let previousEnd = from?.offset ?? array.start + 1;
   let previousTime: () => number = () => 0;
   const add = (start: number, end: number, isUser: boolean, time: () => number): void => {
     if (isUser) {
@@ -54,7 +61,8 @@ export function findCut(source: ByteSource, array: Span, turns: number): Cut | {
     previousTime = time;
     count++;
   };
-  reader.beginArray();
+  if (from) reader.resumeArray();
+  else reader.beginArray();
   for (;;) {
     const taken = reader.takeItems(WANTED);
     for (let i = 0, at = FIRST_RECORD; i < taken; i++, at += WANTED.itemWords) {
@@ -83,6 +91,16 @@ export function findCut(source: ByteSource, array: Span, turns: number): Cut | {
     watermark: first.watermark,
     splice: { start: first.keepEnd, end, text: '' },
   };
+}
+
+/**
+ * The last of these places from which {@link findCut} finds what it finds from
+ * the beginning: with the turns behind it, and another message before them.
+ */
+export function landmarkBefore(landmarks: readonly Landmark[], userCount: number, turns: number): Landmark | undefined {
+  const last = landmarks.findLastIndex((landmark) => userCount - landmark.userCount >= turns);
+  // The first message behind a place could be the one to cut at, and the time of the one before it is wanted.
+  return last > 0 ? landmarks[last - 1] : undefined;
 }
 
 const CHUNK = 256 * 1024;

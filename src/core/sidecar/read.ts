@@ -8,11 +8,11 @@ import { type MemberSpan, readMetadataPrefix } from '../json/document';
 import { FIRST_RECORD, MEMBER_RECORD, Names } from '../json/kernel';
 import { KeyCursor, KnownKeys } from '../json/known-keys';
 import { RawJson } from '../json/raw';
-import { JsonReader, kindOf } from '../json/reader';
+import { type JsonKind, JsonReader, kindOf } from '../json/reader';
 import { Window } from '../json/window';
 import { METADATA_FIELDS, METADATA_NEEDED, METADATA_STOPS } from '../session/fields';
 import { WRITER_ORDER } from '../session/writer';
-import { EMPTY_TRANSCRIPT, readTranscriptFacts, type TranscriptFacts } from '../session/transcript';
+import { EMPTY_TRANSCRIPT, type Landmark, readTranscriptFacts, type TranscriptFacts } from '../session/transcript';
 import { asDamage, damaged } from './damage';
 
 interface SidecarBase {
@@ -28,8 +28,10 @@ interface SidecarBase {
 export interface ScannedSidecar extends SidecarBase {
   readonly kind: 'scanned';
   transcript: TranscriptFacts;
-  /** All top-level members, duplicates included. */
-  members: MemberSpan[];
+  /** Places in its messages, in order; none in a small file. */
+  landmarks: readonly Landmark[];
+  /** All top-level members, duplicates included; made anew each time it is asked for. */
+  readonly members: MemberSpan[];
   hasBom: boolean;
   /** Whether somewhere in it half a surrogate pair, `NaN` or an infinity stands. */
   mayHaveHazards: boolean;
@@ -69,8 +71,9 @@ export function scanSidecar(
 /** {@link scanSidecar} of a file that is open already. */
 export function scanOpenSidecar(file: OpenFile, id: string, window?: Window): ScannedSidecar {
   const fields = new Map<string, RawJson>();
-  const members: MemberSpan[] = [];
+  const found: (TakenMembers | MemberSpan)[] = [];
   let transcript = EMPTY_TRANSCRIPT;
+  let landmarks: Landmark[] = [];
   try {
     const reader = readerOf(file, window);
     if (reader.lookAhead(1)[0] !== 0x7b) {
@@ -80,16 +83,22 @@ export function scanOpenSidecar(file: OpenFile, id: string, window?: Window): Sc
     reader.beginObject();
     const keys = new KeyCursor(KEYS);
     for (;;) {
-      if (takeMembers(reader, keys, fields, members)) continue;
+      const taken = takeMembers(reader, keys, fields);
+      if (taken) {
+        found.push(taken);
+        continue;
+      }
       if (!reader.nextMember()) break;
       const { keyStart, keyEnd } = reader;
       const key = reader.keyText();
       const kind = reader.peekKind();
       const start = reader.offset;
-      if (key === 'messages') transcript = readMessages(reader, file, id);
-      else if (METADATA_FIELDS.has(key)) fields.set(key, RawJson.fromBytes(reader.capture()));
+      if (key === 'messages') {
+        landmarks = [];
+        transcript = readMessages(reader, file, id, landmarks);
+      } else if (METADATA_FIELDS.has(key)) fields.set(key, RawJson.fromBytes(reader.capture()));
       else reader.skipValue();
-      members.push({ key, keyStart, keyEnd, kind, start, end: reader.offset });
+      found.push({ key, keyStart, keyEnd, kind, start, end: reader.offset });
     }
     reader.finish();
     return {
@@ -98,8 +107,11 @@ export function scanOpenSidecar(file: OpenFile, id: string, window?: Window): Sc
       path: file.path,
       stamp: file.stamp,
       fields,
-      members,
+      get members() {
+        return found.flatMap((one) => ('names' in one ? spansOf(one) : one));
+      },
       transcript,
+      landmarks,
       hasBom: reader.hasBom,
       mayHaveHazards: reader.sawHazard,
       warnings: sidecarWarnings(file.path, id, fields, reader.hasBom),
@@ -113,37 +125,44 @@ export function scanOpenSidecar(file: OpenFile, id: string, window?: Window): Sc
 const MESSAGES = new Names('messages');
 const KEYS = new KnownKeys(WRITER_ORDER);
 
-/** The members that can be had at once; false where there are none such. */
-function takeMembers(
-  reader: JsonReader,
-  keys: KeyCursor,
-  fields: Map<string, RawJson>,
-  members: MemberSpan[],
-): boolean {
+/** The members that can be had at once; undefined where there are none such. */
+function takeMembers(reader: JsonReader, keys: KeyCursor, fields: Map<string, RawJson>): TakenMembers | undefined {
   const taken = reader.takeMembers(MESSAGES);
-  if (taken === 0) return false;
-  const { records, window, windowBase: base } = reader;
-  for (let i = 0, at = FIRST_RECORD; i < taken; i++, at += MEMBER_RECORD) {
-    const [keyStart, keyEnd, start, end] = [records[at], records[at + 1], records[at + 2], records[at + 3]];
-    const key = keys.at(window, keyStart + 1, keyEnd - 1);
-    if (METADATA_FIELDS.has(key)) fields.set(key, RawJson.at(window, start, end));
-    const kind = kindOf(window[start])!;
-    members.push({
-      key,
-      keyStart: base + keyStart,
-      keyEnd: base + keyEnd,
-      kind,
-      start: base + start,
-      end: base + end,
-    });
+  if (taken === 0) return undefined;
+  const { records, window, windowBase } = reader;
+  const names: string[] = [];
+  const kinds: JsonKind[] = [];
+  const end = FIRST_RECORD + taken * MEMBER_RECORD;
+  for (let at = FIRST_RECORD; at < end; at += MEMBER_RECORD) {
+    const key = keys.at(window, records[at] + 1, records[at + 1] - 1);
+    const start = records[at + 2];
+    names.push(key);
+    kinds.push(kindOf(window[start])!);
+    if (METADATA_FIELDS.has(key)) fields.set(key, RawJson.at(window, start, records[at + 3]));
   }
-  return true;
+  return { names, kinds, base: windowBase, places: records.slice(FIRST_RECORD, end) };
+}
+
+/** Members that were taken at once: put down in a form that costs little, since most who read a file do not ask for them. */
+interface TakenMembers {
+  names: string[];
+  kinds: JsonKind[];
+  /** Four for each; with `base` they are offsets in the document. */
+  places: Int32Array;
+  base: number;
+}
+
+function spansOf({ names, kinds, places, base }: TakenMembers): MemberSpan[] {
+  return names.map((key, i) => {
+    const at = (word: number): number => base + places[i * MEMBER_RECORD + word];
+    return { key, keyStart: at(0), keyEnd: at(1), kind: kinds[i], start: at(2), end: at(3) };
+  });
 }
 
 /** `messages` may be a list or, in old files, null; anything else is damage. */
-function readMessages(reader: JsonReader, file: OpenFile, id: string): TranscriptFacts {
+function readMessages(reader: JsonReader, file: OpenFile, id: string, landmarks: Landmark[]): TranscriptFacts {
   const kind = reader.peekKind();
-  if (kind === 'array') return readTranscriptFacts(reader);
+  if (kind === 'array') return readTranscriptFacts(reader, landmarks);
   if (kind === 'null') {
     reader.skipValue();
     return EMPTY_TRANSCRIPT;

@@ -4,6 +4,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
+import { findHazards } from '../../../src/core/json/hazards';
 import { FIRST_RECORD, Kernel, MEMBER_RECORD, Names } from '../../../src/core/json/kernel';
 import { bytesSource, JsonReader } from '../../../src/core/json/reader';
 import { JsonSyntaxError } from '../../../src/core/json/syntax-error';
@@ -201,6 +202,19 @@ describe('the kernel', () => {
         expectSame((reader) => ({ ...readTranscriptFacts(reader) }), bytes),
       ),
       { numRuns: 1000 },
+    );
+  });
+
+  it('lets the reader know whether there is something that not every program can read', () => {
+    fc.assert(
+      fc.property(fc.oneof(array, object), (bytes) => {
+        const hazards = findHazards(bytesSource(bytes), bytes.length);
+        for (const chunkSize of CHUNKS) {
+          const options = { window: kernelWindow, ...(chunkSize === undefined ? {} : { chunkSize }) };
+          expect(seen(skip, bytes, options)).toMatchObject({ sawHazard: hazards.length > 0 });
+        }
+      }),
+      { numRuns: 500 },
     );
   });
 

@@ -114,8 +114,9 @@ describe('scanSidecar', () => {
     const store = makeStore({ abc: session('abc', { messages: manyMessages }) });
     const read = scanSidecar(nodeFileSystem, store.sessionsDir, 'abc', Window.plain(4096))!;
     expect(read.transcript).toEqual({ count: 20_000, userCount: 10_000, lastAt: 1777019999 });
-    expect(scanSidecar(nodeFileSystem, store.sessionsDir, 'abc', Window.fast())).toEqual(read);
-    expect(scan(store)).toEqual(read);
+    const fast = scanSidecar(nodeFileSystem, store.sessionsDir, 'abc', Window.fast())!;
+    expect({ ...fast, landmarks: [] }).toEqual(read);
+    expect(scan(store)).toEqual(fast);
   });
 
   it('takes null messages, and none, for an empty transcript', () => {
