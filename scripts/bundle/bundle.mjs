@@ -148,5 +148,10 @@ export async function bundle(outdir) {
       COMMAND_NAMES: JSON.stringify(Object.keys(namesOf(manifest)).sort()),
     },
   });
+  await build({
+    ...OPTIONS,
+    entryPoints: readdirSync(path.join(root, 'src', 'workers')).map((name) => path.join(root, 'src', 'workers', name)),
+    outdir: path.join(outdir, 'workers'),
+  });
   return { manifest, packages: packagesIn(whole.metafile), metafile: whole.metafile };
 }

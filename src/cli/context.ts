@@ -18,6 +18,7 @@ import { systemProcesses } from './processes';
 import { systemPrograms } from './programs';
 import { ProgressLine } from './progress';
 import { listenForSignals } from './signals';
+import { systemThreads } from './workers';
 
 /** The values of the flags that every command has. */
 export interface GlobalFlagValues {
@@ -66,6 +67,7 @@ export class Context {
       processes: systemProcesses(process.argv.slice(2)),
       http: systemHttp(interrupted),
       programs: systemPrograms(interrupted),
+      threads: systemThreads(interrupted),
       temporaryRoot: tmpdir(),
       breathe,
       progress: this.progress?.update ?? (() => undefined),

@@ -2,6 +2,7 @@ import type { Deps } from '../deps';
 import { HermesctlError } from '../errors';
 import { type OpenFile, withFile } from '../files/open-file';
 import type { FileStamp } from '../files/stamp';
+import type { Window } from '../json/window';
 import { backupPath } from '../sidecar/backup';
 import { type IntendedShrink, intendedShrink } from '../sidecar/intended-shrink';
 import { scanOpenSidecar, type ScannedSidecar, sidecarPath } from '../sidecar/read';
@@ -23,11 +24,11 @@ export function idsWithBackup(names: readonly string[]): string[] {
 }
 
 /** Reads a session's backup; undefined where it is gone. */
-export function readBackupFacts(sessionsDir: string, id: string, deps: Deps): BackupFacts | undefined {
+export function readBackupFacts(sessionsDir: string, id: string, deps: Deps, window?: Window): BackupFacts | undefined {
   const path = backupPath(sidecarPath(sessionsDir, id));
   try {
     return withFile(deps.fs, path, (file) => {
-      const { stamp, transcript } = scanOpenSidecar(file, id);
+      const { stamp, transcript } = scanOpenSidecar(file, id, window);
       return { state: 'good', path, stamp, messages: transcript.count };
     });
   } catch (error) {

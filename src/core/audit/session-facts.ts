@@ -4,6 +4,7 @@ import { type OpenFile, withFileAsync } from '../files/open-file';
 import { type FileStamp, stampOf } from '../files/stamp';
 import { findHazards, type Hazard } from '../json/hazards';
 import type { RawJson } from '../json/raw';
+import type { Window } from '../json/window';
 import { contentText } from '../session/text';
 import { memberOf } from '../json/member';
 import { strip } from '../json/python';
@@ -25,7 +26,8 @@ export interface SessionFacts {
 /** A session file, read or not. */
 export type SessionReading =
   | { state: 'good'; isLink: boolean; mode: number; facts: SessionFacts }
-  | { state: 'bad'; isLink: boolean; mode: number; stamp: FileStamp; error: HermesctlError };
+  /** `isDangling`: a link to no file; to all but an audit there is none of this name. */
+  | { state: 'bad'; isLink: boolean; isDangling: boolean; mode: number; stamp: FileStamp; error: HermesctlError };
 
 /**
  * Reads one session for an audit: all of it, keeping its metadata. Undefined
@@ -38,6 +40,7 @@ export async function readSession(
   id: string,
   deps: Deps,
   also: (file: OpenFile, sidecar: ScannedSidecar) => void,
+  window?: Window,
 ): Promise<SessionReading | undefined> {
   const path = sidecarPath(sessionsDir, id);
   const stats = deps.fs.lstatSync(path, { bigint: true, throwIfNoEntry: false });
@@ -45,17 +48,18 @@ export async function readSession(
   const entry = { isLink: stats.isSymbolicLink(), mode: Number(stats.mode) & 0o777 };
   try {
     const facts = await withFileAsync(deps.fs, path, async (file) => {
-      const sidecar = scanOpenSidecar(file, id);
+      const sidecar = scanOpenSidecar(file, id, window);
       also(file, sidecar);
       const pause = deps.breathe();
       if (pause) await pause;
       return factsOf(file, sidecar);
     });
     if (facts) return { state: 'good', ...entry, facts };
-    return entry.isLink ? { state: 'bad', ...entry, stamp: stampOf(stats), error: dangling(path) } : undefined;
+    if (!entry.isLink) return undefined;
+    return { state: 'bad', ...entry, isDangling: true, stamp: stampOf(stats), error: dangling(path) };
   } catch (error) {
     if (!(error instanceof HermesctlError)) throw error;
-    return { state: 'bad', ...entry, stamp: stampOf(stats), error };
+    return { state: 'bad', ...entry, isDangling: false, stamp: stampOf(stats), error };
   }
 }
 
@@ -66,9 +70,9 @@ function dangling(path: string): HermesctlError {
 }
 
 function factsOf(file: OpenFile, sidecar: ScannedSidecar): SessionFacts {
-  const { id, path, stamp, fields, transcript, warnings } = sidecar;
-  const hasBom = warnings.some(({ code }) => code === 'BOM');
-  return { id, path, stamp, fields, transcript, hasBom, hazards: findHazards(file.source, Number(stamp.size)) };
+  const { id, path, stamp, fields, transcript, hasBom, mayHaveHazards } = sidecar;
+  const hazards = mayHaveHazards ? findHazards(file.source, Number(stamp.size)) : [];
+  return { id, path, stamp, fields, transcript, hasBom, hazards };
 }
 
 /** The texts of all messages of the user, trimmed. */

@@ -2,19 +2,24 @@ import * as path from 'node:path';
 
 import type { Deps } from '../deps';
 import { HermesctlError, ioError, isSystemError } from '../errors';
+import type { OpenFile } from '../files/open-file';
 import { planGcTmp, type TemporaryFile } from '../files/temporary';
+import { Window } from '../json/window';
 import { type Drift, driftOf } from '../index/drift';
+import { unusable } from '../index/file-rows';
+import type { ReadRows } from '../index/read-rows';
 import { planRebuild, type ReindexPlan } from '../index/reindex';
+import { entryOf, type IndexEntry } from '../index/rows-file';
 import type { Location } from '../location/location';
 import { Ledger } from '../memory/ledger';
 import type { LedgerSession } from '../memory/ledger-rows';
 import { type Project, readProjects } from '../projects/read';
 import { isStoreId } from '../session/id';
-import type { RowDefaults } from '../session/row';
+import { compactRow, type RowDefaults } from '../session/row';
 import { sessionIds } from '../sidecar/directory';
 import type { IntendedShrink } from '../sidecar/intended-shrink';
 import { asidePath } from '../sidecar/restore';
-import { sidecarPath } from '../sidecar/read';
+import { type ScannedSidecar, sidecarPath } from '../sidecar/read';
 import { readTombstones, TOMBSTONE_FILES } from '../sidecar/tombstones';
 import { type BackupFacts, idsWithBackup, readBackupFacts, shrinkOf } from './backup-facts';
 import { type DatabaseFacts, readDatabaseFacts } from './database-facts';
@@ -72,6 +77,8 @@ export interface Snapshot {
 }
 
 const STALE_TEMPORARY_SECONDS = 3600;
+/** So many files are read in one window. */
+const MANY = 16;
 
 /**
  * Reads store, index, backups and database for an audit. What is damaged is
@@ -90,12 +97,16 @@ export async function takeSnapshot(
   const ids = sessionIds(deps.fs, location).sort();
   const names = namesIn(sessionsDir, deps);
   const turns = openTurns(sessionsDir, deps);
-  const backups = readBackups(sessionsDir, names, deps);
+  const window = ids.length >= MANY ? Window.fast() : undefined;
+  const backups = readBackups(sessionsDir, names, deps, window);
   const shrinks = new Map<string, IntendedShrink>();
   const journalTurns: JournalTurn[] = [];
   const sessions = new Map<string, SessionReading>();
+  const rows: ReadRows = { files: ids.length, entries: [], damaged: [], warnings: [] };
   for (const [done, id] of ids.entries()) {
-    const reading = await readSession(sessionsDir, id, deps, (file, sidecar) => {
+    let entry: IndexEntry | undefined;
+    const also = (file: OpenFile, sidecar: ScannedSidecar): void => {
+      entry = entryOf(compactRow(sidecar, defaults));
       const backup = backups.get(id);
       if (backup?.state === 'good' && backup.messages > sidecar.transcript.count) {
         const shrink = shrinkOf(file, sidecar, deps);
@@ -106,13 +117,16 @@ export async function takeSnapshot(
         const texts = userTexts(file, sidecar);
         journalTurns.push(...begun.filter(({ content }) => !texts.has(content)));
       }
-    });
+    };
+    const reading = await readSession(sessionsDir, id, deps, also, window);
     if (reading) sessions.set(id, reading);
+    if (reading?.state === 'good') rows.entries.push(entry!);
+    else if (reading && !reading.isDangling) rows.damaged.push(unusable(id, reading.error));
     if (reading?.state !== 'good') journalTurns.push(...(turns.get(id) ?? []));
     deps.progress(done + 1, ids.length);
   }
   for (const [id, begun] of turns) if (!sessions.has(id)) journalTurns.push(...begun);
-  const index = await planRebuild(location, defaults, deps);
+  const index = await planRebuild(location, defaults, deps, undefined, rows);
   const [own, ...ofOthers] = await ofProfiles([location, ...others], deps);
   return {
     ...own,
@@ -161,10 +175,15 @@ function namesIn(dir: string, deps: Deps): string[] {
   }
 }
 
-function readBackups(sessionsDir: string, names: readonly string[], deps: Deps): Map<string, BackupFacts> {
+function readBackups(
+  sessionsDir: string,
+  names: readonly string[],
+  deps: Deps,
+  window: Window | undefined,
+): Map<string, BackupFacts> {
   const backups = new Map<string, BackupFacts>();
   for (const id of idsWithBackup(names)) {
-    const facts = readBackupFacts(sessionsDir, id, deps);
+    const facts = readBackupFacts(sessionsDir, id, deps, window);
     if (facts) backups.set(id, facts);
   }
   return backups;

@@ -6,11 +6,11 @@ import { RawJson } from '../json/raw';
 import { bytesSource, JsonReader } from '../json/reader';
 import { JsonSyntaxError } from '../json/syntax-error';
 import type { Location } from '../location/location';
-import { compactRow, type RowDefaults, SessionRow } from '../session/row';
+import { type RowDefaults, SessionRow } from '../session/row';
 import { sessionIds } from '../sidecar/directory';
-import { scanSidecar } from '../sidecar/read';
 import type { KnownRows } from './known-rows';
-import { entryOf, type IndexEntry, sortEntries, sortTime, writeIndexFile } from './rows-file';
+import { type ReadRows, readRows } from './read-rows';
+import { type IndexEntry, sortEntries, sortTime, writeIndexFile } from './rows-file';
 
 /** The index that should be, decided and not yet written. */
 export interface ReindexPlan {
@@ -80,6 +80,7 @@ export function rowOf(text: Buffer): SessionRow | undefined {
  * Nothing stops the rest.
  *
  * @param known spares reading the files whose rows are known to be right; told of the others.
+ * @param rows what the files gave, where they were read already.
  * @throws HermesctlError `STORE_NOT_FOUND`, `IO_ERROR`
  */
 export async function planRebuild(
@@ -87,12 +88,13 @@ export async function planRebuild(
   defaults: RowDefaults,
   deps: Deps,
   known?: KnownRows,
+  rows?: ReadRows,
 ): Promise<ReindexPlan> {
   const current = readEntries(location.indexFile.value, deps);
   const ids = sessionIds(deps.fs, location);
   const held = known ? heldEntries(current.entries ?? [], new Set(ids), known) : new Map<string, IndexEntry>();
   const toRead = ids.filter((id) => !held.has(id));
-  const read = await readRows(toRead, location, defaults, deps, known);
+  const read = rows ?? (await readRows(toRead, location, defaults, deps, known));
   const unread = unreadIds(read);
   const kept = (current.entries ?? []).filter(({ id }) => unread.has(id));
   return planOf(location.indexFile.value, current, [...held.values(), ...read.entries, ...kept], read);
@@ -145,45 +147,6 @@ function heldEntries(
 /** Sessions whose files the system would not let us read. */
 function unreadIds({ damaged }: ReadRows): Set<string> {
   return new Set(damaged.filter(({ code }) => code === 'IO_ERROR').map(({ session_id: id }) => String(id)));
-}
-
-interface ReadRows {
-  /** Files that were read. */
-  files: number;
-  entries: IndexEntry[];
-  damaged: Warning[];
-  warnings: Warning[];
-}
-
-async function readRows(
-  ids: readonly string[],
-  location: Location,
-  defaults: RowDefaults,
-  deps: Deps,
-  known?: KnownRows,
-): Promise<ReadRows> {
-  const read: ReadRows = { files: ids.length, entries: [], damaged: [], warnings: [] };
-  const buffer = Buffer.allocUnsafe(1024 * 1024);
-  for (const [done, id] of ids.entries()) {
-    try {
-      const began = deps.clock.now();
-      const sidecar = scanSidecar(deps.fs, location.sessionsDir.value, id, buffer);
-      if (sidecar) {
-        const entry = entryOf(compactRow(sidecar, defaults));
-        read.entries.push(entry);
-        read.warnings.push(...sidecar.warnings);
-        // What there is to warn of is found again by reading.
-        if (sidecar.warnings.length === 0) known?.learn(entry, sidecar.stamp, began);
-      }
-    } catch (error) {
-      if (!(error instanceof HermesctlError)) throw error;
-      read.damaged.push({ code: error.code, message: error.message, session_id: id, ...error.details });
-    }
-    deps.progress(done + 1, ids.length);
-    const pause = deps.breathe();
-    if (pause) await pause;
-  }
-  return read;
 }
 
 function planOf(path: string, current: CurrentIndex, rows: IndexEntry[], read: ReadRows): ReindexPlan {

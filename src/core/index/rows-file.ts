@@ -1,9 +1,9 @@
 import type { Deps } from '../deps';
 import { durableWrite } from '../files/durable-write';
 import type { FileStamp } from '../files/stamp';
-import { formatJson } from '../json/format';
 import { toFloat } from '../json/python';
 import type { SessionRow } from '../session/row';
+import { rowText } from './row-text';
 
 /** A row of the index as it stands, or will stand, in the file. */
 export interface IndexEntry {
@@ -14,14 +14,9 @@ export interface IndexEntry {
   text: Buffer;
 }
 
-/** Rows stand one level deep in the list. */
-const ROW_DEPTH = 1;
-
 /** The entry of a computed row, laid out as the server lays it out. */
 export function entryOf(row: SessionRow): IndexEntry {
-  let text = '{';
-  for (const [key, raw] of row.entries()) text += `${text === '{' ? '' : ','}${JSON.stringify(key)}:${raw.text}`;
-  return { id: row.id, updatedAt: sortTime(row), text: Buffer.from(formatJson(`${text}}`, ROW_DEPTH), 'utf8') };
+  return { id: row.id, updatedAt: sortTime(row), text: Buffer.from(rowText(row), 'utf8') };
 }
 
 /** What a row is sorted by: times of mixed types, which stop the server's rebuild, are compared as numbers. */

@@ -1,5 +1,6 @@
+import { FIRST_RECORD, Names } from './kernel';
 import { RawJson } from './raw';
-import { type ByteSource, type JsonKind, JsonReader, type JsonReaderOptions } from './reader';
+import { type ByteSource, type JsonKind, JsonReader, type JsonReaderOptions, kindOf } from './reader';
 
 /** Where a value stands in the document: absolute byte offsets, end exclusive. */
 export interface Span {
@@ -41,20 +42,33 @@ export function topLevelSpans(source: ByteSource, options?: JsonReaderOptions): 
  * Spans of the items of the array that begins at `start`, one at a time, so
  * that an array of any length costs no memory.
  *
+ * @param options.resumeAt the end of an item: only those behind it are given.
  * @throws JsonSyntaxError where the array breaks or is none.
  */
 export function* arrayItemSpans(
   source: ByteSource,
   start = 0,
-  options?: JsonReaderOptions,
+  options: JsonReaderOptions & { resumeAt?: number } = {},
 ): Generator<Span & { kind: JsonKind }> {
-  const reader = new JsonReader(source, { ...options, start });
-  reader.beginArray();
-  while (reader.nextItem()) {
+  const { resumeAt } = options;
+  const reader = new JsonReader(source, { ...options, start: resumeAt ?? start });
+  if (resumeAt === undefined) reader.beginArray();
+  else reader.resumeArray();
+  for (;;) {
+    const taken = reader.takeItems(NO_NAMES);
+    const { window, windowBase: base } = reader;
+    for (let i = 0, at = FIRST_RECORD; i < taken; i++, at += NO_NAMES.itemWords) {
+      const { records } = reader;
+      yield { kind: kindOf(window[records[at]])!, start: base + records[at], end: base + records[at + 1] };
+    }
+    if (taken > 0) continue;
+    if (!reader.nextItem()) return;
     const kind = reader.peekKind();
     yield { kind, ...reader.skipValue() };
   }
 }
+
+const NO_NAMES = new Names();
 
 export interface MetadataPrefix {
   /** The members before the stop, last duplicate wins, each as it is spelled. */

@@ -16,6 +16,27 @@ export class RawJson {
     return new RawJson(bytes.toString('utf8'));
   }
 
+  /** The value at this place, which was walked over. What is spelled most is one object each. */
+  static at(bytes: Buffer, start: number, end: number): RawJson {
+    switch (bytes[start]) {
+      case 0x6e:
+        return NULL;
+      case 0x74:
+        return TRUE;
+      case 0x66:
+        return FALSE;
+      case 0x30:
+        if (end === start + 1) return ZERO;
+        break;
+      case 0x7b:
+        if (end === start + 2) return EMPTY_OBJECT;
+        break;
+      case 0x5b:
+        if (end === start + 2) return EMPTY_ARRAY;
+    }
+    return new RawJson(bytes.toString('utf8', start, end));
+  }
+
   /** A value made here: `JSON.stringify`'s spelling. `undefined` is null. */
   static of(value: unknown): RawJson {
     return new RawJson(JSON.stringify(value ?? null));

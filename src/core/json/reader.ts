@@ -1,6 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 
+import type { Kernel, Names } from './kernel';
 import { JsonSyntaxError } from './syntax-error';
+import { Window } from './window';
 
 /**
  * Where a {@link JsonReader} gets its bytes from. `read` fills `into` from
@@ -30,11 +32,13 @@ export interface JsonReaderOptions {
   chunkSize?: number;
   /** Absolute offset in the source at which the document (or the value) begins. */
   start?: number;
-  /** A window to reuse, for callers that read many files in a row. */
-  buffer?: Buffer;
+  /** A window to use, for callers that read much, or many documents in a row. */
+  window?: Window;
 }
 
 const DEFAULT_CHUNK = 256 * 1024;
+/** Strings that end sooner are not worth a call. */
+const SHORT_STRING = 32;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -57,7 +61,37 @@ STRING_SPECIAL[BACKSLASH] = 1;
 const SIMPLE_ESCAPES = new Set([...'"\\/bfnrt'].map((c) => c.charCodeAt(0)));
 
 const isDigit = (c: number): boolean => c >= 0x30 && c <= 0x39;
-const isHex = (c: number): boolean => isDigit(c) || (c >= 0x41 && c <= 0x46) || (c >= 0x61 && c <= 0x66);
+
+/** What a hexadecimal digit stands for; -1 for what is none. */
+function hexDigit(c: number): number {
+  if (isDigit(c)) return c - 0x30;
+  const lower = c | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
+}
+
+/** What kind of value begins with this byte; undefined where none does. */
+export function kindOf(c: number): JsonKind | undefined {
+  switch (c) {
+    case QUOTE:
+      return 'string';
+    case OPEN_OBJECT:
+      return 'object';
+    case OPEN_ARRAY:
+      return 'array';
+    case 0x74:
+      return 'true';
+    case 0x66:
+      return 'false';
+    case 0x6e:
+      return 'null';
+    case 0x4e: // NaN
+    case 0x49: // Infinity
+    case MINUS:
+      return 'number';
+    default:
+      return isDigit(c) ? 'number' : undefined;
+  }
+}
 
 /** The states of {@link JsonReader.skipValue}'s walk over nested containers. */
 const enum Expect {
@@ -88,15 +122,19 @@ export class JsonReader {
 
   private readonly source: ByteSource;
   private readonly chunkSize: number;
+  private readonly room: Window;
+  private readonly kernel: Kernel | undefined;
   private buf: Buffer;
-  /** Absolute offset of buf[0]. */
+  /** Where in buf the window begins. */
+  private readonly low: number;
+  /** Absolute offset of buf[0], were the document to begin there. */
   private base: number;
-  private pos = 0;
-  private end = 0;
+  private pos: number;
+  private end: number;
   private ended = false;
   /** Absolute offset from which bytes must stay in the window, or -1. */
   private mark = -1;
-  /** How many bytes at the end of the window are an unfinished UTF-8 sequence. */
+  /** How many bytes behind the window are an unfinished UTF-8 sequence. */
   private utf8Tail = 0;
   /** Absolute offset at which the text stops being UTF-8, or -1. The window never reaches past it. */
   private badUtf8 = -1;
@@ -106,13 +144,24 @@ export class JsonReader {
   private key = Buffer.allocUnsafe(256);
   private keyLength = 0;
   private skipStack = new Uint8Array(64);
+  /** The end of the window at which the kernel gave up on a value: before there is more it is not asked again. */
+  private gaveUpAt = -1;
+  private loneSurrogate = false;
+  private nonFinite = false;
 
   constructor(source: ByteSource, options: JsonReaderOptions = {}) {
     this.source = source;
     this.chunkSize = Math.max(8, options.chunkSize ?? DEFAULT_CHUNK);
-    this.base = options.start ?? 0;
-    this.buf = options.buffer ?? Buffer.allocUnsafe(this.chunkSize);
-    if (this.base === 0) this.stepOverBom();
+    this.room = options.window ?? Window.plain(this.chunkSize);
+    this.kernel = this.room.kernel;
+    this.kernel?.takeLoneSurrogate();
+    this.buf = this.room.bytes;
+    this.low = this.room.low;
+    this.pos = this.low;
+    this.end = this.low;
+    const start = options.start ?? 0;
+    this.base = start - this.low;
+    if (start === 0) this.stepOverBom();
   }
 
   /** Absolute offset of the next byte that will be looked at. */
@@ -123,27 +172,9 @@ export class JsonReader {
   /** The kind of the value that comes next, without consuming it. */
   peekKind(): JsonKind {
     const c = this.peek();
-    switch (c) {
-      case QUOTE:
-        return 'string';
-      case OPEN_OBJECT:
-        return 'object';
-      case OPEN_ARRAY:
-        return 'array';
-      case 0x74:
-        return 'true';
-      case 0x66:
-        return 'false';
-      case 0x6e:
-        return 'null';
-      case 0x4e: // NaN
-      case 0x49: // Infinity
-      case MINUS:
-        return 'number';
-      default:
-        if (isDigit(c)) return 'number';
-        throw this.unexpected(c, 'a value');
-    }
+    const kind = kindOf(c);
+    if (kind === undefined) throw this.unexpected(c, 'a value');
+    return kind;
   }
 
   /** Enters the object that comes next. */
@@ -189,6 +220,11 @@ export class JsonReader {
     this.started.push(false);
   }
 
+  /** Goes on in an array, behind one of its items, where a reader before this one was: it must begin there. */
+  resumeArray(): void {
+    this.started.push(true);
+  }
+
   /** Moves before the next item of the array entered last; false when it is closed (and left). */
   nextItem(): boolean {
     const depth = this.started.length - 1;
@@ -205,6 +241,65 @@ export class JsonReader {
     }
     this.started[depth] = true;
     return true;
+  }
+
+  /**
+   * Walks over as many items of the array entered last as can be walked at
+   * once. There is a record of each: {@link records}, from `FIRST_RECORD` on,
+   * `wanted.itemWords` words, places in {@link window}: start and end, then start and
+   * end of each wanted member, 0 where the item is no object or has none. They
+   * hold until the reader is asked for anything else.
+   *
+   * @returns how many; 0 says nothing: {@link nextItem} tells whether there is one.
+   */
+  takeItems(wanted: Names): number {
+    return this.take((kernel, started) => kernel.items(this.pos, this.end, started, wanted));
+  }
+
+  /**
+   * Walks over as many members of the object entered last as can be walked at
+   * once, and over none of these names. A record has `MEMBER_RECORD` words:
+   * start and end of the key, quotes included, which has no escapes, and start
+   * and end of the value. Else as {@link takeItems}.
+   */
+  takeMembers(stops: Names): number {
+    return this.take((kernel, started) => kernel.members(this.pos, this.end, started, stops));
+  }
+
+  private take(walk: (kernel: Kernel, started: boolean) => number): number {
+    const { kernel } = this;
+    if (!kernel) return 0;
+    const depth = this.started.length - 1;
+    for (let tries = 2; ; tries--) {
+      const taken = walk(kernel, this.started[depth]);
+      if (taken > 0) {
+        this.pos = kernel.stoppedAt;
+        this.started[depth] = true;
+        return taken;
+      }
+      if (kernel.atClosing || tries === 1 || !this.readAhead()) return 0;
+    }
+  }
+
+  /** Places of what was taken last, as words. */
+  get records(): Int32Array {
+    return this.kernel!.words;
+  }
+
+  /** What those places are in. */
+  get window(): Buffer {
+    return this.buf;
+  }
+
+  /** What makes an absolute offset of such a place. */
+  get windowBase(): number {
+    return this.base;
+  }
+
+  /** Whether half a surrogate pair, `NaN` or an infinity was walked over. */
+  get sawHazard(): boolean {
+    if (this.kernel?.takeLoneSurrogate()) this.loneSurrogate = true;
+    return this.loneSurrogate || this.nonFinite;
   }
 
   /** The last key, decoded. */
@@ -257,6 +352,7 @@ export class JsonReader {
   // --- the walk ------------------------------------------------------------
 
   private walkValue(): void {
+    if (this.leap()) return;
     let depth = 0;
     let expect: Expect = Expect.Value;
     do {
@@ -281,6 +377,10 @@ export class JsonReader {
         depth--;
         expect = Expect.CommaOrEnd;
       } else if (c === OPEN_OBJECT || c === OPEN_ARRAY) {
+        if (this.leap()) {
+          expect = Expect.CommaOrEnd;
+          continue;
+        }
         this.pos++;
         if (depth === this.skipStack.length) this.growSkipStack();
         this.skipStack[depth++] = c;
@@ -291,6 +391,16 @@ export class JsonReader {
         expect = Expect.CommaOrEnd;
       }
     } while (depth > 0);
+  }
+
+  /** Over the value here in one leap, where it is sound and whole in the window. */
+  private leap(): boolean {
+    const seenTo = this.base + this.end;
+    if (!this.kernel || this.gaveUpAt === seenTo) return false;
+    const behind = this.kernel.value(this.pos, this.end);
+    if (behind === 0) this.gaveUpAt = seenTo;
+    else this.pos = behind;
+    return behind !== 0;
   }
 
   private growSkipStack(): void {
@@ -305,8 +415,10 @@ export class JsonReader {
     this.pos++;
     for (;;) {
       let { pos } = this;
-      const { buf, end } = this;
-      while (pos < end && STRING_SPECIAL[buf[pos]] === 0) pos++;
+      const { buf, end, kernel } = this;
+      const near = kernel ? Math.min(end, pos + SHORT_STRING) : end;
+      while (pos < near && STRING_SPECIAL[buf[pos]] === 0) pos++;
+      if (kernel && pos === near && pos < end) pos = kernel.string(pos, end);
       this.pos = pos;
       if (pos === end) {
         if (!this.fill()) throw new JsonSyntaxError(start, 'string without an end');
@@ -322,15 +434,35 @@ export class JsonReader {
     }
   }
 
+  /** Over an escape, and over the second half of a surrogate pair, should it be the first. */
   private skipEscape(stringStart: number): void {
-    const at = this.offset;
-    this.pos++;
-    const c = this.next(stringStart);
-    if (c === 0x75) {
-      for (let i = 0; i < 4; i++) {
-        if (!isHex(this.next(stringStart))) throw new JsonSyntaxError(at, 'bad \\u escape');
-      }
-    } else if (!SIMPLE_ESCAPES.has(c)) throw new JsonSyntaxError(at, 'bad escape');
+    for (let isFirstHalf = false; ;) {
+      const at = this.offset;
+      this.pos++;
+      const c = this.next(stringStart);
+      let unit = 0;
+      if (c === 0x75) unit = this.skipHex(at, stringStart);
+      else if (!SIMPLE_ESCAPES.has(c)) throw new JsonSyntaxError(at, 'bad escape');
+      const isSecondHalf = (unit & 0xfc00) === 0xdc00;
+      if (isFirstHalf !== isSecondHalf) this.loneSurrogate = true;
+      isFirstHalf = (unit & 0xfc00) === 0xd800;
+      if (!isFirstHalf) return;
+      if (this.pos === this.end && !this.fill()) throw new JsonSyntaxError(stringStart, 'string without an end');
+      if (this.buf[this.pos] === BACKSLASH) continue;
+      this.loneSurrogate = true;
+      return;
+    }
+  }
+
+  /** Over the four digits of a \u escape; what they stand for. */
+  private skipHex(escapeStart: number, stringStart: number): number {
+    let unit = 0;
+    for (let i = 0; i < 4; i++) {
+      const digit = hexDigit(this.next(stringStart));
+      if (digit < 0) throw new JsonSyntaxError(escapeStart, 'bad \\u escape');
+      unit = unit * 16 + digit;
+    }
+    return unit;
   }
 
   private next(stringStart: number): number {
@@ -342,8 +474,8 @@ export class JsonReader {
     if (c === 0x74) this.skipLiteral('true');
     else if (c === 0x66) this.skipLiteral('false');
     else if (c === 0x6e) this.skipLiteral('null');
-    else if (c === 0x4e) this.skipLiteral('NaN');
-    else if (c === 0x49) this.skipLiteral('Infinity');
+    else if (c === 0x4e) this.skipNonFinite('NaN');
+    else if (c === 0x49) this.skipNonFinite('Infinity');
     else if (c === MINUS || isDigit(c)) this.skipNumber();
     else throw this.unexpected(c, 'a value');
   }
@@ -356,6 +488,11 @@ export class JsonReader {
     }
   }
 
+  private skipNonFinite(word: string): void {
+    this.skipLiteral(word);
+    this.nonFinite = true;
+  }
+
   private skipNumber(): void {
     const at = this.offset;
     let c = this.byteOrEnd();
@@ -363,7 +500,7 @@ export class JsonReader {
       this.pos++;
       c = this.byteOrEnd();
       if (c === 0x49) {
-        this.skipLiteral('Infinity');
+        this.skipNonFinite('Infinity');
         return;
       }
     }
@@ -439,9 +576,10 @@ export class JsonReader {
 
   private stepOverBom(): void {
     while (this.end - this.pos < 3 && this.fill());
-    if (this.end >= 3 && this.buf[0] === 0xef && this.buf[1] === 0xbb && this.buf[2] === 0xbf) {
+    const { buf, pos } = this;
+    if (this.end - pos >= 3 && buf[pos] === 0xef && buf[pos + 1] === 0xbb && buf[pos + 2] === 0xbf) {
       this.hasBom = true;
-      this.pos = 3;
+      this.pos += 3;
     }
   }
 
@@ -451,50 +589,67 @@ export class JsonReader {
     this.keyLength = bytes.length;
   }
 
-  /** Reads on, keeping the window from the mark (or the current byte) on. False at the end. */
+  /** Reads on until there is more to look at, keeping the window from the mark (or the current byte) on. False at the end. */
   private fill(): boolean {
-    if (this.badUtf8 >= 0) throw this.notUtf8(this.badUtf8);
-    if (this.ended) return false;
-    const wanted = this.mark >= 0 ? this.mark - this.base : this.pos;
-    const keepFrom = Math.min(wanted, this.end - this.utf8Tail);
-    if (keepFrom > 0) {
-      this.buf.copyWithin(0, keepFrom, this.end);
-      this.base += keepFrom;
-      this.pos -= keepFrom;
-      this.end -= keepFrom;
+    const seenTo = this.base + this.end;
+    while (this.base + this.end === seenTo) {
+      if (this.badUtf8 >= 0) throw this.notUtf8(this.badUtf8);
+      if (this.ended) {
+        if (this.utf8Tail > 0) throw this.notUtf8(seenTo);
+        return false;
+      }
+      this.readOn();
     }
-    if (this.end > this.buf.length / 2) {
-      const bigger = Buffer.allocUnsafe(this.buf.length * 2);
-      this.buf.copy(bigger, 0, 0, this.end);
-      this.buf = bigger;
-    }
-    const want = Math.min(this.chunkSize, this.buf.length - this.end);
-    const n = this.source.read(this.buf, this.end, want, this.base + this.end);
-    if (n === 0) {
-      this.ended = true;
-      if (this.utf8Tail > 0) throw this.notUtf8(this.base + this.end - this.utf8Tail);
-      return false;
-    }
-    const unchecked = this.end - this.utf8Tail;
-    this.end += n;
-    this.checkUtf8(unchecked);
     return true;
   }
 
   /**
-   * Checks the window from `from` on, leaving an unfinished sequence at its end
-   * for the next chunk. What stands before a bad byte is still read first, so
-   * that the error named is the first one in the document, whatever the chunks.
+   * Reads on although there is more to look at, if the window has not much left. False where it
+   * did not. What is wrong with the bytes is told when they are looked at.
    */
-  private checkUtf8(from: number): void {
-    this.utf8Tail = unfinishedTail(this.buf, from, this.end);
-    const whole = this.end - this.utf8Tail;
-    if (isUtf8(this.buf.subarray(from, whole))) return;
-    const bad = firstBadUtf8(this.buf, from, whole);
-    if (bad < this.pos) throw this.notUtf8(this.base + bad);
-    this.badUtf8 = this.base + bad;
-    this.end = bad;
-    if (bad === this.pos) throw this.notUtf8(this.badUtf8);
+  private readAhead(): boolean {
+    if (this.badUtf8 >= 0 || this.ended || this.end - this.pos >= this.chunkSize) return false;
+    this.readOn();
+    return true;
+  }
+
+  private readOn(): void {
+    const keepFrom = this.mark >= 0 ? this.mark - this.base : this.pos;
+    let read = this.end + this.utf8Tail;
+    if (keepFrom > this.low) {
+      const by = keepFrom - this.low;
+      this.buf.copyWithin(this.low, keepFrom, read);
+      this.base += by;
+      this.pos -= by;
+      this.end -= by;
+      read -= by;
+    }
+    if (read - this.low > (this.room.high - this.low) / 2) {
+      this.room.grow(read);
+      this.buf = this.room.bytes;
+    }
+    const want = Math.min(this.chunkSize, this.room.high - read);
+    const n = this.source.read(this.buf, read, want, this.base + read);
+    if (n === 0) this.ended = true;
+    else this.checkUtf8(read + n);
+  }
+
+  /**
+   * Lets the window go on up to `read`, but for an unfinished sequence there, which waits
+   * for the next chunk, or up to the first bad byte: what stands before that is still read
+   * first, so that the error named is the first one in the document, whatever the chunks.
+   */
+  private checkUtf8(read: number): void {
+    const { buf, end } = this;
+    this.utf8Tail = unfinishedTail(buf, end, read);
+    const whole = read - this.utf8Tail;
+    if (isUtf8(buf.subarray(end, whole))) {
+      this.end = whole;
+      return;
+    }
+    this.end = firstBadUtf8(buf, end, whole);
+    this.utf8Tail = 0;
+    this.badUtf8 = this.base + this.end;
   }
 
   private notUtf8(offset: number): JsonSyntaxError {

@@ -3,6 +3,7 @@ import { HermesctlError, type Warning } from '../errors';
 import { readIndex } from '../index/read';
 import { toFloat, truthy } from '../json/python';
 import { FALSE, RawJson } from '../json/raw';
+import { Window } from '../json/window';
 import { DEFAULT_PROFILE, type Location } from '../location/location';
 import { compactRow, type RowDefaults, type SessionRow } from '../session/row';
 import { sessionIds } from '../sidecar/directory';
@@ -25,6 +26,9 @@ export interface StoreRows {
 export function rowDefaults(location: Location, userHome: string): RowDefaults {
   return { workspace: location.defaultWorkspace.value, model: location.defaultModel.value, userHome };
 }
+
+/** So many files are read in one window. */
+const MANY = 16;
 
 /**
  * The rows of every session of the store that can be read: from the index
@@ -58,11 +62,11 @@ export async function loadRows(location: Location, defaults: RowDefaults, deps: 
     return row === undefined || !row.has('last_message_at') || truthy(row.value('pending_user_message'));
   });
 
-  const buffer = Buffer.allocUnsafe(1024 * 1024);
+  const window = toRead.length >= MANY ? Window.fast() : undefined;
   let done = 0;
   for (const id of toRead) {
     try {
-      const sidecar = scanSidecar(deps.fs, location.sessionsDir.value, id, buffer);
+      const sidecar = scanSidecar(deps.fs, location.sessionsDir.value, id, window);
       if (sidecar) found.set(id, fromSidecar(sidecar, defaults));
       else found.delete(id);
       if (sidecar) warnings.push(...sidecar.warnings);

@@ -263,8 +263,13 @@ function stripped(raw: RawJson): RawJson {
 function storedPath(raw: RawJson, fallback: RawJson, userHome: string): RawJson {
   const value = raw.value();
   if (typeof value !== 'string' || value === '') return fallback;
+  if (isCleanPath(value)) return raw;
   const expanded = expandUser(value, userHome);
   const normal = path.normalize(expanded);
   const clean = normal.length > 1 && normal.endsWith(path.sep) ? normal.slice(0, -1) : normal;
   return clean === value ? raw : RawJson.of(clean);
 }
+
+/** Whether nothing in this path could need to be resolved: nearly all are so. */
+const isCleanPath = (value: string): boolean =>
+  path.sep === '/' && value.startsWith('/') && !value.includes('/.') && !value.includes('//') && !value.endsWith('/');

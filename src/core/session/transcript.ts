@@ -1,6 +1,8 @@
 import { strip, toFloat, truthy } from '../json/python';
+import { FIRST_RECORD, Names } from '../json/kernel';
+import { isPlainTime, plainString } from '../json/plain';
 import { RawJson } from '../json/raw';
-import type { JsonReader } from '../json/reader';
+import { bytesSource, JsonReader } from '../json/reader';
 
 /** What a row needs to know of a transcript. */
 export interface TranscriptFacts {
@@ -15,29 +17,90 @@ export interface TranscriptFacts {
   lastAt: number | undefined;
 }
 
+/** A place behind a message of a transcript, from which it can be walked again without its beginning. */
+export interface Landmark {
+  /** Absolute byte offset of the end of the message. */
+  offset: number;
+  /** Messages up to there, and those of them whose role is `user`. */
+  count: number;
+  userCount: number;
+}
+
 export const EMPTY_TRANSCRIPT: TranscriptFacts = { count: 0, userCount: 0, lastAt: undefined };
 
 /**
  * Reads the array of messages that comes next, one message at a time, keeping
  * none. A message that is not an object is counted and is nobody's turn.
  *
+ * @param landmarks gets a place now and then.
  * @throws JsonSyntaxError where the array breaks.
  */
-export function readTranscriptFacts(reader: JsonReader): TranscriptFacts {
+export function readTranscriptFacts(reader: JsonReader, landmarks: Landmark[] = []): TranscriptFacts {
   const facts: TranscriptFacts = { ...EMPTY_TRANSCRIPT };
   reader.beginArray();
-  while (reader.nextItem()) {
-    facts.count++;
-    if (reader.peekKind() !== 'object') {
+  for (;;) {
+    const taken = reader.takeItems(WANTED);
+    if (taken > 0) {
+      addTaken(facts, reader, taken);
+      landmarks.push({ offset: reader.offset, count: facts.count, userCount: facts.userCount });
+    } else if (!reader.nextItem()) return facts;
+    else if (reader.peekKind() === 'object') add(facts, readMessageFacts(reader));
+    else {
+      facts.count++;
       reader.skipValue();
+    }
+  }
+}
+
+function add(facts: TranscriptFacts, message: MessageFacts): void {
+  facts.count++;
+  if (message.role === 'user') facts.userCount++;
+  if (message.countsAsActivity && message.at !== undefined) facts.lastAt = message.at;
+}
+
+const WANTED = new Names('role', 'timestamp', '_ts', '_partial');
+
+/**
+ * Adds messages that were walked over at once, from the places of their
+ * members. Nearly every message is spelled plainly; any other is read as a
+ * document of its own. Of the times only the last is made a number.
+ */
+function addTaken(facts: TranscriptFacts, reader: JsonReader, taken: number): void {
+  const { window, records } = reader;
+  let last = 0;
+  const settle = (): void => {
+    if (last > 0) facts.lastAt = Number(window.toString('latin1', records[last], records[last + 1]));
+    last = 0;
+  };
+  for (let i = 0, at = FIRST_RECORD; i < taken; i++, at += WANTED.itemWords) {
+    const role = records[at + 2] === 0 ? undefined : plainString(window, records[at + 2], records[at + 3]);
+    const isPlain =
+      (role !== undefined || records[at + 2] === 0) &&
+      isTimeOrNone(window, records[at + 4], records[at + 5]) &&
+      isTimeOrNone(window, records[at + 6], records[at + 7]) &&
+      // Whether an interrupted answer counts hangs on its text.
+      (records[at + 8] === 0 || window[records[at + 8]] === FALSE);
+    if (!isPlain) {
+      const message = window.subarray(records[at], records[at + 1]);
+      settle();
+      add(facts, readMessageFacts(new JsonReader(bytesSource(message), { chunkSize: message.length })));
       continue;
     }
-    const message = readMessageFacts(reader);
-    if (message.role === 'user') facts.userCount++;
-    if (message.countsAsActivity && message.at !== undefined) facts.lastAt = message.at;
+    facts.count++;
+    if (role === 'user') facts.userCount++;
+    if (role === 'tool') continue;
+    if (isPlainTime(window, records[at + 6], records[at + 7])) last = at + 6;
+    else if (isPlainTime(window, records[at + 4], records[at + 5])) last = at + 4;
   }
-  return facts;
+  settle();
 }
+
+const isTimeOrNone = (window: Buffer, start: number, end: number): boolean =>
+  start === 0 || window[start] === NULL || isPlainTime(window, start, end);
+
+/** The first bytes of `false` and `null`. */
+const FALSE = 0x66;
+const NULL = 0x6e;
 
 interface MessageFacts {
   role: unknown;

@@ -2,7 +2,11 @@ import { HermesctlError } from '../errors';
 import type { OpenFile } from '../files/open-file';
 import { arrayItemSpans, type Span } from '../json/document';
 import { RawJson } from '../json/raw';
+import type { Landmark } from '../session/transcript';
+import { Window } from '../json/window';
 import type { ScannedSidecar } from './read';
+
+const CHUNK = 256 * 1024;
 
 /** One message of a transcript, as spelled. */
 export interface StoredMessage {
@@ -32,8 +36,14 @@ export function* messagesOf(
   if (messages?.kind !== 'array') return;
   const { last, role } = selection;
   const kept: { index: number; span: Span }[] = [];
-  let index = -1;
-  for (const span of arrayItemSpans(file.source, messages.start)) {
+  const from = last === undefined || role !== undefined ? undefined : startFor(sidecar, last);
+  let index = (from?.count ?? 0) - 1;
+  const window = Window.forSize(messages.end - messages.start, CHUNK);
+  for (const span of arrayItemSpans(file.source, messages.start, {
+    chunkSize: CHUNK,
+    window,
+    ...(from ? { resumeAt: from.offset } : {}),
+  })) {
     index++;
     if (last !== undefined && role === undefined && index < sidecar.transcript.count - last) continue;
     const raw = role === undefined && last !== undefined ? undefined : readSpan(file, span);
@@ -45,6 +55,11 @@ export function* messagesOf(
     }
   }
   for (const { index: at, span } of kept) yield { index: at, raw: readSpan(file, span) };
+}
+
+/** The last place that has all of the wanted last messages behind it. */
+function startFor({ transcript, landmarks }: ScannedSidecar, last: number): Landmark | undefined {
+  return landmarks.findLast(({ count }) => count <= transcript.count - last);
 }
 
 /** The role of a message; undefined for what is no object or has none. */

@@ -5,10 +5,14 @@ import type { FileSystem } from '../files/file-system';
 import { type OpenFile, withFile } from '../files/open-file';
 import type { FileStamp } from '../files/stamp';
 import { type MemberSpan, readMetadataPrefix } from '../json/document';
+import { FIRST_RECORD, MEMBER_RECORD, Names } from '../json/kernel';
+import { KeyCursor, KnownKeys } from '../json/known-keys';
 import { RawJson } from '../json/raw';
-import { JsonReader } from '../json/reader';
+import { type JsonKind, JsonReader, kindOf } from '../json/reader';
+import { Window } from '../json/window';
 import { METADATA_FIELDS, METADATA_NEEDED, METADATA_STOPS } from '../session/fields';
-import { EMPTY_TRANSCRIPT, readTranscriptFacts, type TranscriptFacts } from '../session/transcript';
+import { WRITER_ORDER } from '../session/writer';
+import { EMPTY_TRANSCRIPT, type Landmark, readTranscriptFacts, type TranscriptFacts } from '../session/transcript';
 import { asDamage, damaged } from './damage';
 
 interface SidecarBase {
@@ -24,8 +28,13 @@ interface SidecarBase {
 export interface ScannedSidecar extends SidecarBase {
   readonly kind: 'scanned';
   transcript: TranscriptFacts;
-  /** All top-level members, duplicates included. */
-  members: MemberSpan[];
+  /** Places in its messages, in order; none in a small file. */
+  landmarks: readonly Landmark[];
+  /** All top-level members, duplicates included; made anew each time it is asked for. */
+  readonly members: MemberSpan[];
+  hasBom: boolean;
+  /** Whether somewhere in it half a surrogate pair, `NaN` or an infinity stands. */
+  mayHaveHazards: boolean;
 }
 
 /**
@@ -54,32 +63,42 @@ export function scanSidecar(
   fs: FileSystem,
   sessionsDir: string,
   id: string,
-  buffer?: Buffer,
+  window?: Window,
 ): ScannedSidecar | undefined {
-  return withFile(fs, sidecarPath(sessionsDir, id), (file) => scanOpenSidecar(file, id, buffer));
+  return withFile(fs, sidecarPath(sessionsDir, id), (file) => scanOpenSidecar(file, id, window));
 }
 
 /** {@link scanSidecar} of a file that is open already. */
-export function scanOpenSidecar(file: OpenFile, id: string, buffer?: Buffer): ScannedSidecar {
+export function scanOpenSidecar(file: OpenFile, id: string, window?: Window): ScannedSidecar {
   const fields = new Map<string, RawJson>();
-  const members: MemberSpan[] = [];
+  const found: (TakenMembers | MemberSpan)[] = [];
   let transcript = EMPTY_TRANSCRIPT;
+  let landmarks: Landmark[] = [];
   try {
-    const reader = new JsonReader(file.source, { chunkSize: chunkFor(file), ...(buffer ? { buffer } : {}) });
+    const reader = readerOf(file, window);
     if (reader.lookAhead(1)[0] !== 0x7b) {
       reader.skipValue();
       throw damaged(file.path, id, 'not-an-object', 0);
     }
     reader.beginObject();
-    while (reader.nextMember()) {
+    const keys = new KeyCursor(KEYS);
+    for (;;) {
+      const taken = takeMembers(reader, keys, fields);
+      if (taken) {
+        found.push(taken);
+        continue;
+      }
+      if (!reader.nextMember()) break;
       const { keyStart, keyEnd } = reader;
       const key = reader.keyText();
       const kind = reader.peekKind();
       const start = reader.offset;
-      if (key === 'messages') transcript = readMessages(reader, file, id);
-      else if (METADATA_FIELDS.has(key)) fields.set(key, RawJson.fromBytes(reader.capture()));
+      if (key === 'messages') {
+        landmarks = [];
+        transcript = readMessages(reader, file, id, landmarks);
+      } else if (METADATA_FIELDS.has(key)) fields.set(key, RawJson.fromBytes(reader.capture()));
       else reader.skipValue();
-      members.push({ key, keyStart, keyEnd, kind, start, end: reader.offset });
+      found.push({ key, keyStart, keyEnd, kind, start, end: reader.offset });
     }
     reader.finish();
     return {
@@ -88,8 +107,13 @@ export function scanOpenSidecar(file: OpenFile, id: string, buffer?: Buffer): Sc
       path: file.path,
       stamp: file.stamp,
       fields,
-      members,
+      get members() {
+        return found.flatMap((one) => ('names' in one ? spansOf(one) : one));
+      },
       transcript,
+      landmarks,
+      hasBom: reader.hasBom,
+      mayHaveHazards: reader.sawHazard,
       warnings: sidecarWarnings(file.path, id, fields, reader.hasBom),
     };
   } catch (error) {
@@ -97,10 +121,48 @@ export function scanOpenSidecar(file: OpenFile, id: string, buffer?: Buffer): Sc
   }
 }
 
+/** Whatever has this key is read on its own. */
+const MESSAGES = new Names('messages');
+const KEYS = new KnownKeys(WRITER_ORDER);
+
+/** The members that can be had at once; undefined where there are none such. */
+function takeMembers(reader: JsonReader, keys: KeyCursor, fields: Map<string, RawJson>): TakenMembers | undefined {
+  const taken = reader.takeMembers(MESSAGES);
+  if (taken === 0) return undefined;
+  const { records, window, windowBase } = reader;
+  const names: string[] = [];
+  const kinds: JsonKind[] = [];
+  const end = FIRST_RECORD + taken * MEMBER_RECORD;
+  for (let at = FIRST_RECORD; at < end; at += MEMBER_RECORD) {
+    const key = keys.at(window, records[at] + 1, records[at + 1] - 1);
+    const start = records[at + 2];
+    names.push(key);
+    kinds.push(kindOf(window[start])!);
+    if (METADATA_FIELDS.has(key)) fields.set(key, RawJson.at(window, start, records[at + 3]));
+  }
+  return { names, kinds, base: windowBase, places: records.slice(FIRST_RECORD, end) };
+}
+
+/** Members that were taken at once: put down in a form that costs little, since most who read a file do not ask for them. */
+interface TakenMembers {
+  names: string[];
+  kinds: JsonKind[];
+  /** Four for each; with `base` they are offsets in the document. */
+  places: Int32Array;
+  base: number;
+}
+
+function spansOf({ names, kinds, places, base }: TakenMembers): MemberSpan[] {
+  return names.map((key, i) => {
+    const at = (word: number): number => base + places[i * MEMBER_RECORD + word];
+    return { key, keyStart: at(0), keyEnd: at(1), kind: kinds[i], start: at(2), end: at(3) };
+  });
+}
+
 /** `messages` may be a list or, in old files, null; anything else is damage. */
-function readMessages(reader: JsonReader, file: OpenFile, id: string): TranscriptFacts {
+function readMessages(reader: JsonReader, file: OpenFile, id: string, landmarks: Landmark[]): TranscriptFacts {
   const kind = reader.peekKind();
-  if (kind === 'array') return readTranscriptFacts(reader);
+  if (kind === 'array') return readTranscriptFacts(reader, landmarks);
   if (kind === 'null') {
     reader.skipValue();
     return EMPTY_TRANSCRIPT;
@@ -168,8 +230,11 @@ function sidecarWarnings(file: string, id: string, fields: ReadonlyMap<string, R
   return warnings;
 }
 
-/** Small files in one read, large ones in pieces. */
-function chunkFor(file: OpenFile): number {
-  const MAX_CHUNK = 1024 * 1024;
-  return Math.min(MAX_CHUNK, Math.max(4096, Number(file.stamp.size) + 1));
+/** Small files in one read, large ones in pieces that stay in a processor's cache. */
+function readerOf(file: OpenFile, window?: Window): JsonReader {
+  const size = Number(file.stamp.size);
+  const chunkSize = Math.min(CHUNK, Math.max(4096, size + 1));
+  return new JsonReader(file.source, { chunkSize, window: window ?? Window.forSize(size, chunkSize) });
 }
+
+const CHUNK = 256 * 1024;

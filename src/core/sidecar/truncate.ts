@@ -7,7 +7,7 @@ import type { RawJson } from '../json/raw';
 import { contentText } from '../session/text';
 import { floatText } from '../session/writer';
 import { assertBackupMayGo } from './backup';
-import { type Cut, findCut } from './cut';
+import { type Cut, findCut, landmarkBefore } from './cut';
 import { assertMayChange, editMembers, type SidecarEdit } from './edit';
 import { readSpan } from './messages';
 import type { ScannedSidecar } from './read';
@@ -53,7 +53,8 @@ export function planTruncate(
   deps: Deps,
 ): TruncatePlan {
   const messages = arrayMember(sidecar, 'messages');
-  const cut = messages ? findCut(file.source, messages, options.turns) : { turnsFound: 0 };
+  const from = landmarkBefore(sidecar.landmarks, sidecar.transcript.userCount, options.turns);
+  const cut = messages ? findCut(file.source, messages, options.turns, from) : { turnsFound: 0 };
   if ('turnsFound' in cut) throw nothing(command, sidecar.id, cut.turnsFound, options.turns);
   assertMayChange(sidecar, options);
   assertBackupMayGo(deps, sidecar);

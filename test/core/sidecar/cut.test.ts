@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 
+import { nodeFileSystem } from '../../../src/core/files/file-system';
+import { type OpenFile, withFile } from '../../../src/core/files/open-file';
 import { bytesSource } from '../../../src/core/json/reader';
-import { type Cut, findCut } from '../../../src/core/sidecar/cut';
+import { type Cut, findCut, landmarkBefore } from '../../../src/core/sidecar/cut';
+import { messagesOf } from '../../../src/core/sidecar/messages';
+import { scanOpenSidecar, type ScannedSidecar, sidecarPath } from '../../../src/core/sidecar/read';
+import { makeStore } from '../../support/store';
 
 function cut(text: string, turns = 1, start = text.indexOf('[')): Cut | { turnsFound: number } {
   const bytes = Buffer.from(text);
@@ -92,5 +97,49 @@ describe('findCut', () => {
     expect(Buffer.from(text).toString('utf8', found.userMessage.start, found.userMessage.end)).toBe(
       '{"role":"user","content":"é"}',
     );
+  });
+});
+
+describe('landmarks', () => {
+  /** More messages than a reader takes at once, some of them in an odd spelling. */
+  const odd = ['{"role":"\\u0075ser","timestamp":"7"}', '{"role":"user","role":"tool"}', 'null', '{"timestamp":1e3}'];
+  const messages = Array.from({ length: 6000 }, (_, i) => {
+    if (i % 97 === 0) return odd[(i / 97) % odd.length];
+    return JSON.stringify({
+      role: ['user', 'assistant', 'tool'][i % 3],
+      content: 'x'.repeat(i % 120),
+      timestamp: i + 0.5,
+    });
+  });
+  const text = `{"session_id":"abc","messages":[${messages.join(', ')}],"title":"t"}`;
+  const scanned = <T>(use: (file: OpenFile, sidecar: ScannedSidecar) => T): T => {
+    const path = sidecarPath(makeStore({ abc: text }).sessionsDir, 'abc');
+    return withFile(nodeFileSystem, path, (file) => use(file, scanOpenSidecar(file, 'abc')))!;
+  };
+
+  it('spare the walk over the beginning and change nothing in what is cut', () => {
+    scanned((file, { landmarks, transcript, members }) => {
+      const array = members.find(({ key }) => key === 'messages')!;
+      const { userCount } = transcript;
+      let spared = 0;
+      for (const turns of [1, 2, 3, 50, 500, 1000, userCount - 1, userCount, userCount + 1]) {
+        const from = landmarkBefore(landmarks, userCount, turns);
+        if (from) spared++;
+        expect(findCut(file.source, array, turns, from)).toEqual(findCut(file.source, array, turns));
+      }
+      expect(spared).toBeGreaterThan(3);
+    });
+  });
+
+  it('spare it where the last messages are read', () => {
+    scanned((file, sidecar) => {
+      for (const last of [0, 1, 2, 700, 3000, 5999, 6000, 9000]) {
+        const found = [...messagesOf(file, sidecar, { last })];
+        const from = Math.max(0, messages.length - last);
+        expect(found.map(({ index, raw }) => [index, raw.text])).toEqual(
+          messages.slice(from).map((message, i) => [from + i, message]),
+        );
+      }
+    });
   });
 });

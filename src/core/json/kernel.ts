@@ -1,0 +1,159 @@
+import { KERNEL_CODE } from './kernel-code';
+
+/*
+ * The walk over what is sound, in WebAssembly, 16 bytes at a time
+ * (docs/adr/0009). Its source is kernel.wat, where the layout of its memory is
+ * told too.
+ */
+
+/** What of WebAssembly is used here; Node.js has it, and its types do not come with those of Node.js. */
+interface WebAssemblyApi {
+  Module: new (code: Uint8Array) => object;
+  Instance: new (module: object, imports: object) => { exports: unknown };
+}
+
+interface Exports {
+  memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
+  string(pos: number, end: number): number;
+  value(pos: number, end: number): number;
+  items(pos: number, end: number, started: number, names: number, max: number): void;
+  members(pos: number, end: number, started: number, names: number, max: number): void;
+}
+
+const PAGE = 64 * 1024;
+/** Where the window begins in the kernel's memory. */
+const LOW = PAGE;
+/** Bytes behind the window that the kernel may load, and never looks at. */
+const SLACK = 64;
+const MASKS = 64;
+const NAMES = 512;
+const NAME_BYTES = 16;
+const RECORDS = 8192;
+const WORD = 4;
+
+const STOPPED_AT = 0;
+const COUNT = 1;
+const AT_CLOSING = 2;
+const LONE_SURROGATE = 3;
+
+/** Words of a record before the places of the wanted members. */
+const ITEM_WORDS = 2;
+const MEMBER_WORDS = 4;
+
+/** Names of members to look out for: at most 32, of at most 15 plain ASCII characters each. */
+export class Names {
+  readonly bytes: Buffer;
+  readonly count: number;
+  /** Words of a record that {@link Kernel.items} makes of an item. */
+  readonly itemWords: number;
+
+  constructor(...names: string[]) {
+    this.count = names.length;
+    this.itemWords = ITEM_WORDS + 2 * names.length;
+    this.bytes = Buffer.alloc(names.length * NAME_BYTES);
+    names.forEach((name, i) => this.bytes.write(name, i * NAME_BYTES, 'latin1'));
+  }
+}
+
+/** One instance of the kernel, with its memory, of which a window for a reader is the most. */
+export class Kernel {
+  /** All of its memory, by the addresses it counts in. Another one after {@link grow}. */
+  bytes!: Buffer;
+  /** The same as words; the records of the last walk are in there. */
+  words!: Int32Array;
+  private names: Names | undefined;
+
+  private constructor(private readonly code: Exports) {
+    this.look();
+    for (let length = 1; length <= NAME_BYTES; length++) {
+      const mask = MASKS + length * NAME_BYTES;
+      this.bytes.fill(0xff, mask, mask + length);
+    }
+  }
+
+  /** Undefined where there is no WebAssembly, or no memory for it: everything can do without. */
+  static make(windowSize: number): Kernel | undefined {
+    try {
+      const { Module, Instance } = (globalThis as unknown as { WebAssembly: WebAssemblyApi }).WebAssembly;
+      const { exports } = new Instance(new Module(Buffer.from(KERNEL_CODE, 'base64')), {});
+      const code = exports as Exports;
+      code.memory.grow(Math.ceil((windowSize + SLACK) / PAGE));
+      return new Kernel(code);
+    } catch {
+      return undefined;
+    }
+  }
+
+  readonly low = LOW;
+
+  /** The end of the room that a window may take. */
+  get high(): number {
+    return this.bytes.length - SLACK;
+  }
+
+  /** Makes the window twice as large; what is in it stays where it is. */
+  grow(): void {
+    this.code.memory.grow((this.bytes.length - LOW) / PAGE);
+    this.look();
+  }
+
+  private look(): void {
+    const { buffer } = this.code.memory;
+    this.bytes = Buffer.from(buffer);
+    this.words = new Int32Array(buffer);
+  }
+
+  /** From inside a string to its closing quote, to what the reader must look at itself, or to the end. */
+  string(pos: number, end: number): number {
+    return this.code.string(pos, end);
+  }
+
+  /** From a value's first byte behind the value; 0 where the reader must walk it itself. */
+  value(pos: number, end: number): number {
+    return this.code.value(pos, end);
+  }
+
+  /** Records of the items that lie whole before `end`; how many. */
+  items(pos: number, end: number, started: boolean, wanted: Names): number {
+    this.setNames(wanted);
+    const room = (LOW - RECORDS) / WORD / wanted.itemWords;
+    this.code.items(pos, end, started ? 1 : 0, wanted.count, Math.floor(room));
+    return this.words[COUNT];
+  }
+
+  /** Records of the members that lie whole before `end` and before the first of these names; how many. */
+  members(pos: number, end: number, started: boolean, stops: Names): number {
+    this.setNames(stops);
+    const room = (LOW - RECORDS) / WORD / MEMBER_WORDS;
+    this.code.members(pos, end, started ? 1 : 0, stops.count, Math.floor(room));
+    return this.words[COUNT];
+  }
+
+  private setNames(names: Names): void {
+    if (this.names === names) return;
+    this.names = names;
+    names.bytes.copy(this.bytes, NAMES);
+  }
+
+  /** Where the last walk over items or members stopped: behind the last whole one. */
+  get stoppedAt(): number {
+    return this.words[STOPPED_AT];
+  }
+
+  /** Whether it stopped in front of the closing bracket. */
+  get atClosing(): boolean {
+    return this.words[AT_CLOSING] !== 0;
+  }
+
+  /** Whether a string had half a surrogate pair since this was asked last. */
+  takeLoneSurrogate(): boolean {
+    const seen = this.words[LONE_SURROGATE] !== 0;
+    this.words[LONE_SURROGATE] = 0;
+    return seen;
+  }
+}
+
+/** The word of {@link Kernel.words} at which the records begin. */
+export const FIRST_RECORD = RECORDS / WORD;
+/** Words of a record of a member: start and end of the key, start and end of the value. */
+export const MEMBER_RECORD = MEMBER_WORDS;

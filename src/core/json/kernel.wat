@@ -1,0 +1,392 @@
+;; Walks JSON in a window of memory, 16 bytes of a string at a time.
+;;
+;; It only ever goes forward over what is sound and whole inside the window.
+;; At anything else (damage, a value that the window cuts, NaN and the
+;; infinities, nesting beyond the stack) it stops in front of it, and the
+;; reader in TypeScript, which knows all rules and names every error, takes that
+;; piece itself. So nothing here decides that a document is broken.
+;;
+;; Memory, in bytes:
+;;      0  words: where a walk stopped, how many records it made, whether it met the closing bracket,
+;;         whether half a surrogate pair was seen (stays until it is cleared)
+;;     64  masks of 0 to 16 bytes, 16 bytes each
+;;    512  names of wanted keys, 16 bytes each, padded with zeros; longest 15
+;;   1024  stack of open containers, a byte each
+;;   8192  records
+;;  65536  the window; behind its end at least 16 bytes that may be read
+(module
+  (memory (export "memory") 1)
+
+  (func $plain_run (param $v v128) (result i32)
+    (i8x16.bitmask
+      (v128.or
+        (i8x16.eq (local.get $v) (i8x16.splat (i32.const 0x22)))
+        (v128.or
+          (i8x16.eq (local.get $v) (i8x16.splat (i32.const 0x5c)))
+          (i8x16.lt_u (local.get $v) (i8x16.splat (i32.const 0x20)))))))
+
+  (func $is_hex (param $c i32) (result i32)
+    (i32.or
+      (i32.lt_u (i32.sub (local.get $c) (i32.const 0x30)) (i32.const 10))
+      (i32.lt_u (i32.sub (i32.or (local.get $c) (i32.const 0x20)) (i32.const 0x61)) (i32.const 6))))
+
+  (func $is_hex4 (param $p i32) (result i32)
+    (i32.and
+      (i32.and (call $is_hex (i32.load8_u (local.get $p))) (call $is_hex (i32.load8_u offset=1 (local.get $p))))
+      (i32.and (call $is_hex (i32.load8_u offset=2 (local.get $p))) (call $is_hex (i32.load8_u offset=3 (local.get $p))))))
+
+  ;; From inside a string to its closing quote, or to what the reader must look at, or to the end.
+  (func $string (export "string") (param $p i32) (param $end i32) (result i32)
+    (local $m i32) (local $c i32)
+    (loop $again
+      (local.set $m (call $plain_run (v128.load (local.get $p))))
+      (if (i32.eqz (local.get $m))
+        (then
+          (local.set $p (i32.add (local.get $p) (i32.const 16)))
+          (br_if $again (i32.lt_u (local.get $p) (local.get $end)))
+          (return (local.get $end))))
+      (local.set $p (i32.add (local.get $p) (i32.ctz (local.get $m))))
+      (if (i32.ge_u (local.get $p) (local.get $end)) (then (return (local.get $end))))
+      (if (i32.ne (i32.load8_u (local.get $p)) (i32.const 0x5c)) (then (return (local.get $p))))
+      ;; An escape. It must be whole in the window.
+      (if (i32.ge_u (i32.add (local.get $p) (i32.const 1)) (local.get $end)) (then (return (local.get $p))))
+      (local.set $c (i32.load8_u offset=1 (local.get $p)))
+      (if (i32.or
+            (i32.or
+              (i32.or (i32.eq (local.get $c) (i32.const 0x6e)) (i32.eq (local.get $c) (i32.const 0x22)))
+              (i32.or (i32.eq (local.get $c) (i32.const 0x5c)) (i32.eq (local.get $c) (i32.const 0x74))))
+            (i32.or
+              (i32.or (i32.eq (local.get $c) (i32.const 0x72)) (i32.eq (local.get $c) (i32.const 0x2f)))
+              (i32.or (i32.eq (local.get $c) (i32.const 0x62)) (i32.eq (local.get $c) (i32.const 0x66)))))
+        (then
+          (local.set $p (i32.add (local.get $p) (i32.const 2)))
+          (br_if $again (i32.lt_u (local.get $p) (local.get $end)))
+          (return (local.get $end))))
+      (if (i32.ne (local.get $c) (i32.const 0x75)) (then (return (local.get $p))))
+      (if (i32.gt_u (i32.add (local.get $p) (i32.const 6)) (local.get $end)) (then (return (local.get $p))))
+      (if (i32.eqz (call $is_hex4 (i32.add (local.get $p) (i32.const 2)))) (then (return (local.get $p))))
+      ;; \ud800 to \udfff: half of a pair.
+      (if (i32.and
+            (i32.eq (i32.or (i32.load8_u offset=2 (local.get $p)) (i32.const 0x20)) (i32.const 0x64))
+            (i32.ge_u (i32.load8_u offset=3 (local.get $p)) (i32.const 0x38)))
+        (then
+          ;; Whether the other half follows must be seen.
+          (if (i32.gt_u (i32.add (local.get $p) (i32.const 12)) (local.get $end)) (then (return (local.get $p))))
+          (local.set $c (i32.or (i32.load8_u offset=3 (local.get $p)) (i32.const 0x20)))
+          (if (i32.and
+                (i32.and
+                  ;; 8, 9, a, b: the first half
+                  (i32.or
+                    (i32.or (i32.eq (local.get $c) (i32.const 0x38)) (i32.eq (local.get $c) (i32.const 0x39)))
+                    (i32.or (i32.eq (local.get $c) (i32.const 0x61)) (i32.eq (local.get $c) (i32.const 0x62))))
+                  (i32.eq (i32.load16_u offset=6 (local.get $p)) (i32.const 0x755c)))
+                (i32.and
+                  (i32.eq (i32.or (i32.load8_u offset=8 (local.get $p)) (i32.const 0x20)) (i32.const 0x64))
+                  (i32.and
+                    (i32.ge_u (i32.or (i32.load8_u offset=9 (local.get $p)) (i32.const 0x20)) (i32.const 0x63))
+                    (call $is_hex4 (i32.add (local.get $p) (i32.const 8))))))
+            (then
+              (local.set $p (i32.add (local.get $p) (i32.const 12)))
+              (br_if $again (i32.lt_u (local.get $p) (local.get $end)))
+              (return (local.get $end))))
+          (i32.store (i32.const 12) (i32.const 1))))
+      (local.set $p (i32.add (local.get $p) (i32.const 6)))
+      (br_if $again (i32.lt_u (local.get $p) (local.get $end))))
+    (local.get $end))
+
+  ;; Behind white space; may be the end.
+  (func $space (param $p i32) (param $end i32) (result i32)
+    (local $c i32)
+    (block $out
+      (loop $again
+        (br_if $out (i32.ge_u (local.get $p) (local.get $end)))
+        (local.set $c (i32.load8_u (local.get $p)))
+        (br_if $out (i32.gt_u (local.get $c) (i32.const 0x20)))
+        (if (i32.or
+              (i32.or (i32.eq (local.get $c) (i32.const 0x20)) (i32.eq (local.get $c) (i32.const 0x0a)))
+              (i32.or (i32.eq (local.get $c) (i32.const 0x0d)) (i32.eq (local.get $c) (i32.const 0x09))))
+          (then
+            (local.set $p (i32.add (local.get $p) (i32.const 1)))
+            (br $again)))))
+    (local.get $p))
+
+  (func $digit (param $p i32) (result i32)
+    (i32.lt_u (i32.sub (i32.load8_u (local.get $p)) (i32.const 0x30)) (i32.const 10)))
+
+  ;; Behind a run of digits.
+  (func $digits (param $p i32) (param $end i32) (result i32)
+    (block $out
+      (loop $again
+        (br_if $out (i32.ge_u (local.get $p) (local.get $end)))
+        (br_if $out (i32.eqz (call $digit (local.get $p))))
+        (local.set $p (i32.add (local.get $p) (i32.const 1)))
+        (br $again)))
+    (local.get $p))
+
+  ;; Behind a number or a word; 0 where it is none, or may go on behind the window.
+  (func $scalar (param $p i32) (param $end i32) (result i32)
+    (local $c i32) (local $q i32)
+    (local.set $c (i32.load8_u (local.get $p)))
+    (if (i32.eq (local.get $c) (i32.const 0x6e))
+      (then
+        (return (select (i32.add (local.get $p) (i32.const 4)) (i32.const 0)
+          (i32.and (i32.le_u (i32.add (local.get $p) (i32.const 4)) (local.get $end))
+            (i32.eq (i32.load (local.get $p)) (i32.const 0x6c6c756e)))))))
+    (if (i32.eq (local.get $c) (i32.const 0x74))
+      (then
+        (return (select (i32.add (local.get $p) (i32.const 4)) (i32.const 0)
+          (i32.and (i32.le_u (i32.add (local.get $p) (i32.const 4)) (local.get $end))
+            (i32.eq (i32.load (local.get $p)) (i32.const 0x65757274)))))))
+    (if (i32.eq (local.get $c) (i32.const 0x66))
+      (then
+        (return (select (i32.add (local.get $p) (i32.const 5)) (i32.const 0)
+          (i32.and (i32.le_u (i32.add (local.get $p) (i32.const 5)) (local.get $end))
+            (i32.eq (i32.load offset=1 (local.get $p)) (i32.const 0x65736c61)))))))
+    (if (i32.eq (local.get $c) (i32.const 0x2d))
+      (then
+        (local.set $p (i32.add (local.get $p) (i32.const 1)))
+        (if (i32.ge_u (local.get $p) (local.get $end)) (then (return (i32.const 0))))
+        (local.set $c (i32.load8_u (local.get $p)))))
+    (if (i32.eqz (call $digit (local.get $p))) (then (return (i32.const 0))))
+    (local.set $q (call $digits (local.get $p) (local.get $end)))
+    ;; A leading zero stands alone.
+    (if (i32.and (i32.eq (local.get $c) (i32.const 0x30)) (i32.ne (local.get $q) (i32.add (local.get $p) (i32.const 1))))
+      (then (return (i32.const 0))))
+    (if (i32.ge_u (local.get $q) (local.get $end)) (then (return (i32.const 0))))
+    (local.set $c (i32.load8_u (local.get $q)))
+    (if (i32.eq (local.get $c) (i32.const 0x2e))
+      (then
+        (local.set $p (i32.add (local.get $q) (i32.const 1)))
+        (local.set $q (call $digits (local.get $p) (local.get $end)))
+        (if (i32.or (i32.eq (local.get $q) (local.get $p)) (i32.ge_u (local.get $q) (local.get $end)))
+          (then (return (i32.const 0))))
+        (local.set $c (i32.load8_u (local.get $q)))))
+    (if (i32.eq (i32.or (local.get $c) (i32.const 0x20)) (i32.const 0x65))
+      (then
+        (local.set $p (i32.add (local.get $q) (i32.const 1)))
+        (if (i32.ge_u (local.get $p) (local.get $end)) (then (return (i32.const 0))))
+        (local.set $c (i32.load8_u (local.get $p)))
+        (if (i32.or (i32.eq (local.get $c) (i32.const 0x2b)) (i32.eq (local.get $c) (i32.const 0x2d)))
+          (then (local.set $p (i32.add (local.get $p) (i32.const 1)))))
+        (local.set $q (call $digits (local.get $p) (local.get $end)))
+        (if (i32.or (i32.eq (local.get $q) (local.get $p)) (i32.ge_u (local.get $q) (local.get $end)))
+          (then (return (i32.const 0))))))
+    (local.get $q))
+
+  ;; Stands at a key's opening quote: behind the colon and its white space; 0 where that is not so.
+  (func $key (param $p i32) (param $end i32) (result i32)
+    (if (i32.ge_u (local.get $p) (local.get $end)) (then (return (i32.const 0))))
+    (if (i32.ne (i32.load8_u (local.get $p)) (i32.const 0x22)) (then (return (i32.const 0))))
+    (local.set $p (call $string (i32.add (local.get $p) (i32.const 1)) (local.get $end)))
+    (if (i32.ge_u (local.get $p) (local.get $end)) (then (return (i32.const 0))))
+    (if (i32.ne (i32.load8_u (local.get $p)) (i32.const 0x22)) (then (return (i32.const 0))))
+    (call $colon (i32.add (local.get $p) (i32.const 1)) (local.get $end)))
+
+  (func $colon (param $p i32) (param $end i32) (result i32)
+    (local.set $p (call $space (local.get $p) (local.get $end)))
+    (if (i32.ge_u (local.get $p) (local.get $end)) (then (return (i32.const 0))))
+    (if (i32.ne (i32.load8_u (local.get $p)) (i32.const 0x3a)) (then (return (i32.const 0))))
+    (call $space (i32.add (local.get $p) (i32.const 1)) (local.get $end)))
+
+  ;; Stands at a value's first byte: behind the value; 0 where the reader must take it.
+  (func $value (export "value") (param $p i32) (param $end i32) (result i32)
+    (local $depth i32) (local $c i32)
+    (loop $values
+      (if (i32.ge_u (local.get $p) (local.get $end)) (then (return (i32.const 0))))
+      (local.set $c (i32.load8_u (local.get $p)))
+      (block $done
+        (if (i32.eq (local.get $c) (i32.const 0x22))
+          (then
+            (local.set $p (call $string (i32.add (local.get $p) (i32.const 1)) (local.get $end)))
+            (if (i32.ge_u (local.get $p) (local.get $end)) (then (return (i32.const 0))))
+            (if (i32.ne (i32.load8_u (local.get $p)) (i32.const 0x22)) (then (return (i32.const 0))))
+            (local.set $p (i32.add (local.get $p) (i32.const 1)))
+            (br $done)))
+        ;; { and [ differ in one bit, and so do } and ].
+        (if (i32.eq (i32.or (local.get $c) (i32.const 0x20)) (i32.const 0x7b))
+          (then
+            (local.set $p (call $space (i32.add (local.get $p) (i32.const 1)) (local.get $end)))
+            (if (i32.ge_u (local.get $p) (local.get $end)) (then (return (i32.const 0))))
+            (if (i32.eq (i32.load8_u (local.get $p)) (i32.add (local.get $c) (i32.const 2)))
+              (then
+                (local.set $p (i32.add (local.get $p) (i32.const 1)))
+                (br $done)))
+            (if (i32.ge_u (local.get $depth) (i32.const 4096)) (then (return (i32.const 0))))
+            (i32.store8 offset=1024 (local.get $depth) (local.get $c))
+            (local.set $depth (i32.add (local.get $depth) (i32.const 1)))
+            (if (i32.eq (local.get $c) (i32.const 0x7b))
+              (then
+                (local.set $p (call $key (local.get $p) (local.get $end)))
+                (if (i32.eqz (local.get $p)) (then (return (i32.const 0))))))
+            (br $values)))
+        (local.set $p (call $scalar (local.get $p) (local.get $end)))
+        (if (i32.eqz (local.get $p)) (then (return (i32.const 0)))))
+      (loop $behind
+        (if (i32.eqz (local.get $depth)) (then (return (local.get $p))))
+        (local.set $p (call $space (local.get $p) (local.get $end)))
+        (if (i32.ge_u (local.get $p) (local.get $end)) (then (return (i32.const 0))))
+        (local.set $c (i32.load8_u (local.get $p)))
+        (if (i32.eq (local.get $c) (i32.const 0x2c))
+          (then
+            (local.set $p (call $space (i32.add (local.get $p) (i32.const 1)) (local.get $end)))
+            (if (i32.eq (i32.load8_u offset=1023 (local.get $depth)) (i32.const 0x7b))
+              (then
+                (local.set $p (call $key (local.get $p) (local.get $end)))
+                (if (i32.eqz (local.get $p)) (then (return (i32.const 0))))))
+            (br $values)))
+        (if (i32.ne (local.get $c) (i32.add (i32.load8_u offset=1023 (local.get $depth)) (i32.const 2)))
+          (then (return (i32.const 0))))
+        (local.set $p (i32.add (local.get $p) (i32.const 1)))
+        (local.set $depth (i32.sub (local.get $depth) (i32.const 1)))
+        (br $behind)))
+    (unreachable))
+
+  ;; Stands behind a key's opening quote: at the closing one; 0 where there is an escape, or no end.
+  (func $plain_key (param $p i32) (param $end i32) (result i32)
+    (local $m i32)
+    (loop $again
+      (local.set $m (call $plain_run (v128.load (local.get $p))))
+      (if (i32.eqz (local.get $m))
+        (then
+          (local.set $p (i32.add (local.get $p) (i32.const 16)))
+          (br_if $again (i32.lt_u (local.get $p) (local.get $end)))
+          (return (i32.const 0)))))
+    (local.set $p (i32.add (local.get $p) (i32.ctz (local.get $m))))
+    (if (i32.ge_u (local.get $p) (local.get $end)) (then (return (i32.const 0))))
+    (select (local.get $p) (i32.const 0) (i32.eq (i32.load8_u (local.get $p)) (i32.const 0x22))))
+
+  ;; Which of the wanted names a key is: from 0; -1 none.
+  (func $wanted (param $p i32) (param $length i32) (param $names i32) (result i32)
+    (local $v v128) (local $i i32)
+    (if (i32.ge_u (local.get $length) (i32.const 16)) (then (return (i32.const -1))))
+    (local.set $v (v128.and
+      (v128.load (local.get $p))
+      (v128.load offset=64 (i32.shl (local.get $length) (i32.const 4)))))
+    (block $none
+      (loop $again
+        (br_if $none (i32.ge_u (local.get $i) (local.get $names)))
+        (if (i8x16.all_true (i8x16.eq (local.get $v) (v128.load offset=512 (i32.shl (local.get $i) (i32.const 4)))))
+          (then (return (local.get $i))))
+        (local.set $i (i32.add (local.get $i) (i32.const 1)))
+        (br $again)))
+    (i32.const -1))
+
+  ;; Stands at an object's brace: behind it, with the places of the wanted members in the record; else 0.
+  (func $object (param $p i32) (param $end i32) (param $names i32) (param $record i32) (result i32)
+    (local $q i32) (local $i i32)
+    (local.set $p (call $space (i32.add (local.get $p) (i32.const 1)) (local.get $end)))
+    (if (i32.ge_u (local.get $p) (local.get $end)) (then (return (i32.const 0))))
+    (if (i32.eq (i32.load8_u (local.get $p)) (i32.const 0x7d))
+      (then (return (i32.add (local.get $p) (i32.const 1)))))
+    (loop $members
+      (if (i32.ge_u (local.get $p) (local.get $end)) (then (return (i32.const 0))))
+      (if (i32.ne (i32.load8_u (local.get $p)) (i32.const 0x22)) (then (return (i32.const 0))))
+      (local.set $p (i32.add (local.get $p) (i32.const 1)))
+      (local.set $q (call $plain_key (local.get $p) (local.get $end)))
+      (if (i32.eqz (local.get $q)) (then (return (i32.const 0))))
+      (local.set $i (call $wanted (local.get $p) (i32.sub (local.get $q) (local.get $p)) (local.get $names)))
+      (local.set $p (call $colon (i32.add (local.get $q) (i32.const 1)) (local.get $end)))
+      (if (i32.eqz (local.get $p)) (then (return (i32.const 0))))
+      (local.set $q (call $value (local.get $p) (local.get $end)))
+      (if (i32.eqz (local.get $q)) (then (return (i32.const 0))))
+      (if (i32.ge_s (local.get $i) (i32.const 0))
+        (then
+          (local.set $i (i32.add (local.get $record) (i32.shl (local.get $i) (i32.const 3))))
+          ;; The same key again is the reader's.
+          (if (i32.load offset=8 (local.get $i)) (then (return (i32.const 0))))
+          (i32.store offset=8 (local.get $i) (local.get $p))
+          (i32.store offset=12 (local.get $i) (local.get $q))))
+      (local.set $p (call $space (local.get $q) (local.get $end)))
+      (if (i32.ge_u (local.get $p) (local.get $end)) (then (return (i32.const 0))))
+      (if (i32.eq (i32.load8_u (local.get $p)) (i32.const 0x2c))
+        (then
+          (local.set $p (call $space (i32.add (local.get $p) (i32.const 1)) (local.get $end)))
+          (br $members))))
+    (select (i32.add (local.get $p) (i32.const 1)) (i32.const 0) (i32.eq (i32.load8_u (local.get $p)) (i32.const 0x7d))))
+
+  ;; Items of an array, from behind one (or behind the bracket, then not $started): a record of each, as
+  ;; long as there are whole ones and room for $max. Stops in front of the closing bracket, and of an object
+  ;; with a key that has an escape or is wanted and there twice. A record: start and end, and start and end
+  ;; of each wanted member, 0 where there is none.
+  (func (export "items") (param $p i32) (param $end i32) (param $started i32) (param $names i32) (param $max i32)
+    (local $count i32) (local $record i32) (local $next i32) (local $start i32) (local $size i32)
+    (local.set $record (i32.const 8192))
+    (local.set $size (i32.add (i32.const 8) (i32.shl (local.get $names) (i32.const 3))))
+    (i32.store (i32.const 8) (i32.const 0))
+    (local.set $next (local.get $p))
+    (block $stop
+      (loop $items
+        (br_if $stop (i32.ge_u (local.get $count) (local.get $max)))
+        (local.set $p (call $space (local.get $next) (local.get $end)))
+        (br_if $stop (i32.ge_u (local.get $p) (local.get $end)))
+        (if (i32.eq (i32.load8_u (local.get $p)) (i32.const 0x5d))
+          (then
+            (i32.store (i32.const 8) (i32.const 1))
+            (br $stop)))
+        (if (local.get $started)
+          (then
+            (br_if $stop (i32.ne (i32.load8_u (local.get $p)) (i32.const 0x2c)))
+            (local.set $p (call $space (i32.add (local.get $p) (i32.const 1)) (local.get $end)))
+            (br_if $stop (i32.ge_u (local.get $p) (local.get $end)))))
+        (local.set $start (local.get $p))
+        (memory.fill (local.get $record) (i32.const 0) (local.get $size))
+        (if (i32.eq (i32.load8_u (local.get $p)) (i32.const 0x7b))
+          (then (local.set $p (call $object (local.get $p) (local.get $end) (local.get $names) (local.get $record))))
+          (else (local.set $p (call $value (local.get $p) (local.get $end)))))
+        (br_if $stop (i32.eqz (local.get $p)))
+        (i32.store (local.get $record) (local.get $start))
+        (i32.store offset=4 (local.get $record) (local.get $p))
+        (local.set $record (i32.add (local.get $record) (local.get $size)))
+        (local.set $count (i32.add (local.get $count) (i32.const 1)))
+        (local.set $started (i32.const 1))
+        (local.set $next (local.get $p))
+        (br $items)))
+    (i32.store (i32.const 0) (local.get $next))
+    (i32.store (i32.const 4) (local.get $count)))
+
+  ;; Members of an object in the same way, a record of each: start and end of the key, quotes included,
+  ;; and of the value. Stops in front of a member that is one of the names, or whose key has an escape.
+  (func (export "members") (param $p i32) (param $end i32) (param $started i32) (param $names i32) (param $max i32)
+    (local $count i32) (local $record i32) (local $next i32) (local $start i32) (local $q i32)
+    (local.set $record (i32.const 8192))
+    (i32.store (i32.const 8) (i32.const 0))
+    (local.set $next (local.get $p))
+    (block $stop
+      (loop $members
+        (br_if $stop (i32.ge_u (local.get $count) (local.get $max)))
+        (local.set $p (call $space (local.get $next) (local.get $end)))
+        (br_if $stop (i32.ge_u (local.get $p) (local.get $end)))
+        (if (i32.eq (i32.load8_u (local.get $p)) (i32.const 0x7d))
+          (then
+            (i32.store (i32.const 8) (i32.const 1))
+            (br $stop)))
+        (if (local.get $started)
+          (then
+            (br_if $stop (i32.ne (i32.load8_u (local.get $p)) (i32.const 0x2c)))
+            (local.set $p (call $space (i32.add (local.get $p) (i32.const 1)) (local.get $end)))
+            (br_if $stop (i32.ge_u (local.get $p) (local.get $end)))))
+        (br_if $stop (i32.ne (i32.load8_u (local.get $p)) (i32.const 0x22)))
+        (local.set $start (local.get $p))
+        (local.set $p (i32.add (local.get $p) (i32.const 1)))
+        (local.set $q (call $plain_key (local.get $p) (local.get $end)))
+        (br_if $stop (i32.eqz (local.get $q)))
+        (br_if $stop (i32.ge_s
+          (call $wanted (local.get $p) (i32.sub (local.get $q) (local.get $p)) (local.get $names))
+          (i32.const 0)))
+        (local.set $q (i32.add (local.get $q) (i32.const 1)))
+        (i32.store (local.get $record) (local.get $start))
+        (i32.store offset=4 (local.get $record) (local.get $q))
+        (local.set $p (call $colon (local.get $q) (local.get $end)))
+        (br_if $stop (i32.eqz (local.get $p)))
+        (local.set $q (call $value (local.get $p) (local.get $end)))
+        (br_if $stop (i32.eqz (local.get $q)))
+        (i32.store offset=8 (local.get $record) (local.get $p))
+        (i32.store offset=12 (local.get $record) (local.get $q))
+        (local.set $record (i32.add (local.get $record) (i32.const 16)))
+        (local.set $count (i32.add (local.get $count) (i32.const 1)))
+        (local.set $started (i32.const 1))
+        (local.set $next (local.get $q))
+        (br $members)))
+    (i32.store (i32.const 0) (local.get $next))
+    (i32.store (i32.const 4) (local.get $count)))
+)
