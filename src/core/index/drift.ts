@@ -3,7 +3,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { RawJson } from '../json/raw';
 import { NULL } from '../json/raw';
 import { type IndexEntry } from './rows-file';
-import { type ReindexPlan, rowOf } from './reindex';
+import { rowOf } from './read';
+import type { ReindexPlan } from './reindex';
 
 /** One way in which the index and the session files disagree. */
 export type Drift =

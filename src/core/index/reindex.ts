@@ -2,14 +2,14 @@ import type { Deps } from '../deps';
 import { HermesctlError, ioError, isSystemError, type Warning } from '../errors';
 import type { FileStamp } from '../files/stamp';
 import { withFile } from '../files/open-file';
-import { RawJson } from '../json/raw';
-import { bytesSource, JsonReader } from '../json/reader';
+import { JsonReader } from '../json/reader';
 import { JsonSyntaxError } from '../json/syntax-error';
 import type { Location } from '../location/location';
-import { compactRow, type RowDefaults, SessionRow } from '../session/row';
+import { compactRow, type RowDefaults } from '../session/row';
 import { sessionIds } from '../sidecar/directory';
 import { scanSidecar } from '../sidecar/read';
 import type { KnownRows } from './known-rows';
+import { rowOf } from './read';
 import { entryOf, type IndexEntry, sortEntries, sortTime, writeIndexFile } from './rows-file';
 
 /** The index that should be, decided and not yet written. */
@@ -61,16 +61,6 @@ function readEntries(path: string, deps: Deps): CurrentIndex {
     }
   });
   return current ?? { stamp: 'absent', entries: undefined };
-}
-
-/** The row that an entry's bytes spell; undefined where they are no object. */
-export function rowOf(text: Buffer): SessionRow | undefined {
-  const reader = new JsonReader(bytesSource(text), { chunkSize: text.length + 1 });
-  if (reader.peekKind() !== 'object') return undefined;
-  const fields = new Map<string, RawJson>();
-  reader.beginObject();
-  while (reader.nextMember()) fields.set(reader.keyText(), RawJson.fromBytes(reader.capture()));
-  return new SessionRow(fields);
 }
 
 /**

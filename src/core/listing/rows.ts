@@ -1,6 +1,6 @@
 import type { Deps } from '../deps';
 import { HermesctlError, type Warning } from '../errors';
-import { readIndex } from '../index/read';
+import { type IndexReading, withIndex } from '../index/read';
 import { toFloat, truthy } from '../json/python';
 import { FALSE, RawJson } from '../json/raw';
 import { DEFAULT_PROFILE, type Location } from '../location/location';
@@ -27,17 +27,47 @@ export function rowDefaults(location: Location, userHome: string): RowDefaults {
 }
 
 /**
- * The rows of every session of the store that can be read: from the index
- * where it is good, from the files where it is not, and from the file for each
- * row that the index misses, that lacks `last_message_at`, or whose turn is
- * pending (its row ages fastest). Rows without a file are left out. A file that
- * had to be read and is damaged becomes a warning. Nothing is written.
+ * The rows of every session of the store that can be read, all in memory. See
+ * {@link withStoreRows}, which needs not have them all.
  *
  * @throws HermesctlError `STORE_NOT_FOUND`, `IO_ERROR`.
  */
 export async function loadRows(location: Location, defaults: RowDefaults, deps: Deps): Promise<StoreRows> {
+  return withStoreRows(location, defaults, deps, (store) => {
+    const rows = store.rows.map(({ row, activity }) => ({ row: row.whole(), activity }));
+    return Promise.resolve({ ...store, rows });
+  });
+}
+
+/**
+ * Hands over the rows of every session of the store that can be read: from the
+ * index where it is good, from the files where it is not, and from the file for
+ * each row that the index misses, that lacks `last_message_at`, or whose turn is
+ * pending (its row ages fastest). Rows without a file are left out. A file that
+ * had to be read and is damaged becomes a warning. Nothing is written.
+ *
+ * @param use may look at the rows as long as it runs; of those that it gives back it gives `whole()`.
+ * @throws HermesctlError `STORE_NOT_FOUND`, `IO_ERROR`.
+ */
+export async function withStoreRows<T>(
+  location: Location,
+  defaults: RowDefaults,
+  deps: Deps,
+  use: (store: StoreRows) => Promise<T>,
+): Promise<T> {
   const ids = sessionIds(deps.fs, location);
-  const index = readIndex(deps.fs, location.indexFile.value);
+  return withIndex(deps.fs, location.indexFile.value, async (index) =>
+    use(await rowsOf(ids, index, location, defaults, deps)),
+  );
+}
+
+async function rowsOf(
+  ids: string[],
+  index: IndexReading,
+  location: Location,
+  defaults: RowDefaults,
+  deps: Deps,
+): Promise<StoreRows> {
   const warnings: Warning[] = [];
   if (index.state === 'broken') {
     warnings.push({
@@ -51,7 +81,10 @@ export async function loadRows(location: Location, defaults: RowDefaults, deps: 
   const live = new Set(ids);
   const found = new Map<string, ListedRow>();
   if (index.state === 'good') {
-    for (const row of index.rows) if (live.has(row.id)) found.set(row.id, fromIndex(row));
+    for (const row of index.rows) {
+      const { id } = row;
+      if (live.has(id)) found.set(id, fromIndex(row));
+    }
   }
   const toRead = ids.filter((id) => {
     const row = found.get(id)?.row;
@@ -73,7 +106,7 @@ export async function loadRows(location: Location, defaults: RowDefaults, deps: 
     const pause = deps.breathe();
     if (pause) await pause;
   }
-  const rows = [...found.values()].map(showable);
+  const rows = Array.from(found.values(), showable);
   const read = toRead.map((id) => sidecarPath(location.sessionsDir.value, id));
   return { rows, ids, source: index.state === 'good' ? 'index' : 'files', read, warnings };
 }
@@ -96,9 +129,11 @@ function firstTime(...values: unknown[]): number {
 
 /** Sessions older than profiles belong to the default one; what streams is known to a server only. */
 function showable({ row, activity }: ListedRow): ListedRow {
-  const profile = truthy(row.value('profile')) ? row.raw('profile')! : RawJson.of(DEFAULT_PROFILE);
-  return { row: row.with({ profile, is_streaming: FALSE }), activity };
+  return { row: row.with(truthy(row.value('profile')) ? AT_REST : AT_REST_BY_DEFAULT), activity };
 }
+
+const AT_REST = { is_streaming: FALSE };
+const AT_REST_BY_DEFAULT = { profile: RawJson.of(DEFAULT_PROFILE), ...AT_REST };
 
 /** A file that could not be read, as a warning; a bug stays a bug. */
 function asWarning(error: unknown, id: string): Warning {

@@ -30,6 +30,11 @@ export class SessionRow {
     return this.fields.get(key)?.value();
   }
 
+  /** The same row, with nothing left to be read of the file that it came from. */
+  whole(): SessionRow {
+    return this;
+  }
+
   entries(): IterableIterator<[string, RawJson]> {
     return this.fields.entries();
   }
