@@ -52,7 +52,7 @@ export async function withFileAsync<T>(
  */
 export function readSpan({ path, source }: OpenFile, start: number, end: number): Buffer {
   const bytes = Buffer.allocUnsafe(end - start);
-  for (let filled = 0; filled < bytes.length; ) {
+  for (let filled = 0; filled < bytes.length;) {
     const n = source.read(bytes, filled, bytes.length - filled, start + filled);
     if (n === 0) throw changedWhileRead(path);
     filled += n;

@@ -8,7 +8,7 @@ import { scanRows } from './scan';
 
 /** What became of reading `_index.json`. */
 export type IndexReading =
-  | { state: 'good'; rows: SessionRow[] }
+  | { state: 'good'; rows: Iterable<SessionRow> }
   | { state: 'missing' }
   /** Not JSON, not a list, or an entry that is no row: nothing of it is used. */
   | { state: 'broken'; reason: string; offset: number };
@@ -65,7 +65,7 @@ function readOpenIndex(file: OpenFile): IndexReading {
     table.ends.push(row.end);
     for (let column = 0; column < AT_HAND.length; column++) table.columns[column].push(row.value(column));
   });
-  return isPlain ? { state: 'good', rows: table.starts.map((_, i) => new IndexRow(table, i)) } : readSlowly(file);
+  return isPlain ? { state: 'good', rows: table } : readSlowly(file);
 }
 
 /** The index by the reader that takes any document and knows what is wrong with one. */
@@ -118,12 +118,19 @@ class RowTable {
 
   constructor(private readonly file: OpenFile) {}
 
+  *[Symbol.iterator](): Generator<SessionRow> {
+    for (let i = 0; i < this.starts.length; i++) yield new IndexRow(this, i);
+  }
+
   read(i: number): SessionRow {
     const row = rowOf(readSpan(this.file, this.starts[i], this.ends[i]));
     if (row === undefined) throw changedWhileRead(this.file.path);
     return row;
   }
 }
+
+const UNCHANGED: Readonly<Record<string, RawJson>> = {};
+const NOTHING = new Map<string, RawJson>();
 
 /** A row of which only the columns at hand are in memory, and what was changed of it. */
 class IndexRow extends SessionRow {
@@ -132,9 +139,9 @@ class IndexRow extends SessionRow {
   constructor(
     private readonly table: RowTable,
     private readonly place: number,
-    private readonly changes: Readonly<Record<string, RawJson>> = {},
+    private readonly changes: Readonly<Record<string, RawJson>> = UNCHANGED,
   ) {
-    super(new Map());
+    super(NOTHING);
   }
 
   override has(key: string): boolean {
@@ -156,7 +163,7 @@ class IndexRow extends SessionRow {
   }
 
   override with(changes: Record<string, RawJson>): SessionRow {
-    return new IndexRow(this.table, this.place, { ...this.changes, ...changes });
+    return new IndexRow(this.table, this.place, this.changes === UNCHANGED ? changes : { ...this.changes, ...changes });
   }
 
   override whole(): SessionRow {
@@ -168,6 +175,7 @@ class IndexRow extends SessionRow {
 export function indexedMessageCount(fs: FileSystem, indexFile: string, id: string): RawJson | undefined {
   return withFile(fs, indexFile, (file) => {
     const index = readOpenIndex(file);
-    return index.state === 'good' ? index.rows.find((row) => row.id === id)?.raw('message_count') : undefined;
+    if (index.state === 'good') for (const row of index.rows) if (row.id === id) return row.raw('message_count');
+    return undefined;
   });
 }

@@ -72,7 +72,8 @@ const enum State {
  * there then, four bytes at a time, and not read.
  *
  * @param keys whose values a visit may ask for.
- * @param onBytes is shown all bytes of the file, piece by piece, before their rows.
+ * @param options.onBytes is shown all bytes of the file, piece by piece, before their rows.
+ * @param options.windowSize bytes to read at a time; a row that is longer is read all the same.
  * @returns false where the document is not such a list: then nothing that was shown counts, and the pull reader can say
  *   what is wrong with it.
  */
@@ -80,9 +81,14 @@ export function scanRows(
   source: ByteSource,
   keys: readonly string[],
   visit: (row: PassedRow) => void,
-  onBytes?: (bytes: Buffer) => void,
+  options: ScanOptions = {},
 ): boolean {
-  return new RowScanner(source, keys, onBytes).scan(visit);
+  return new RowScanner(source, keys, options).scan(visit);
+}
+
+export interface ScanOptions {
+  onBytes?: (bytes: Buffer) => void;
+  windowSize?: number;
 }
 
 class RowScanner implements PassedRow {
@@ -90,8 +96,8 @@ class RowScanner implements PassedRow {
   end = 0;
   isNextToLast = false;
 
-  private buf = Buffer.allocUnsafe(WINDOW + PADDING);
-  private view = viewOf(this.buf);
+  private buf: Buffer;
+  private view: DataView;
   /** Offset in the file of the window's first byte. */
   private base = 0;
   /** How many bytes are in the window. */
@@ -120,8 +126,10 @@ class RowScanner implements PassedRow {
   constructor(
     private readonly source: ByteSource,
     keys: readonly string[],
-    private readonly onBytes: ((bytes: Buffer) => void) | undefined,
+    private readonly options: ScanOptions,
   ) {
+    this.buf = Buffer.allocUnsafe((options.windowSize ?? WINDOW) + PADDING);
+    this.view = viewOf(this.buf);
     this.slots = new Map(keys.map((key, slot) => [key, slot]));
     this.spans = new Int32Array(keys.length * 2);
   }
@@ -472,7 +480,7 @@ class RowScanner implements PassedRow {
         this.ended = true;
         break;
       }
-      this.onBytes?.(this.buf.subarray(this.filled, this.filled + n));
+      this.options.onBytes?.(this.buf.subarray(this.filled, this.filled + n));
       this.filled += n;
     }
     this.buf.fill(0, this.filled, this.filled + PADDING);

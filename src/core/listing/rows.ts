@@ -78,26 +78,34 @@ async function rowsOf(
     });
   }
 
-  const live = new Set(ids);
-  const found = new Map<string, ListedRow>();
+  const places = new Map<string, number>();
+  for (const [place, id] of ids.entries()) places.set(id, place);
+  /** Where in `rows` the session of each id is; -1: nowhere yet. */
+  const rowOfId = new Int32Array(ids.length).fill(-1);
+  const rows: (ListedRow | undefined)[] = [];
+  const put = (place: number, row: ListedRow | undefined): void => {
+    if (rowOfId[place] < 0) rowOfId[place] = rows.push(row) - 1;
+    else rows[rowOfId[place]] = row;
+  };
   if (index.state === 'good') {
     for (const row of index.rows) {
-      const { id } = row;
-      if (live.has(id)) found.set(id, fromIndex(row));
+      const place = places.get(row.id);
+      if (place !== undefined) put(place, fromIndex(row));
     }
   }
-  const toRead = ids.filter((id) => {
-    const row = found.get(id)?.row;
+  const toRead = [...ids.keys()].filter((place) => {
+    const row = rows[rowOfId[place]]?.row;
     return row === undefined || !row.has('last_message_at') || truthy(row.value('pending_user_message'));
   });
 
   const buffer = Buffer.allocUnsafe(1024 * 1024);
   let done = 0;
-  for (const id of toRead) {
+  for (const place of toRead) {
+    const id = ids[place];
     try {
       const sidecar = scanSidecar(deps.fs, location.sessionsDir.value, id, buffer);
-      if (sidecar) found.set(id, fromSidecar(sidecar, defaults));
-      else found.delete(id);
+      const listed = sidecar && fromSidecar(sidecar, defaults);
+      put(place, listed && { ...listed, row: showable(listed.row) });
       if (sidecar) warnings.push(...sidecar.warnings);
     } catch (error) {
       warnings.push(asWarning(error, id));
@@ -106,30 +114,35 @@ async function rowsOf(
     const pause = deps.breathe();
     if (pause) await pause;
   }
-  const rows = Array.from(found.values(), showable);
-  const read = toRead.map((id) => sidecarPath(location.sessionsDir.value, id));
-  return { rows, ids, source: index.state === 'good' ? 'index' : 'files', read, warnings };
+  return {
+    rows: rows.filter((row) => row !== undefined),
+    ids,
+    source: index.state === 'good' ? 'index' : 'files',
+    read: toRead.map((place) => sidecarPath(location.sessionsDir.value, ids[place])),
+    warnings,
+  };
 }
 
 function fromIndex(row: SessionRow): ListedRow {
-  return { row, activity: firstTime(row.value('last_message_at'), row.value('updated_at')) };
+  const activity = timeOf(row.value('last_message_at')) || timeOf(row.value('updated_at'));
+  return { row: showable(row), activity };
 }
 
 /** The listed row of one sidecar. */
 export function fromSidecar(sidecar: ScannedSidecar, defaults: RowDefaults): ListedRow {
   const row = compactRow(sidecar, defaults);
-  return { row, activity: firstTime(sidecar.transcript.lastAt, row.value('updated_at')) };
+  return { row, activity: timeOf(sidecar.transcript.lastAt) || timeOf(row.value('updated_at')) };
 }
 
-/** The first of two times that is one; 0 where neither is. */
-function firstTime(...values: unknown[]): number {
-  const time = values.map(toFloat).find((value) => value !== undefined && Number.isFinite(value) && value !== 0);
-  return time ?? 0;
+/** A time as a number; 0 where it is none. */
+function timeOf(value: unknown): number {
+  const time = toFloat(value);
+  return time !== undefined && Number.isFinite(time) ? time : 0;
 }
 
 /** Sessions older than profiles belong to the default one; what streams is known to a server only. */
-function showable({ row, activity }: ListedRow): ListedRow {
-  return { row: row.with(truthy(row.value('profile')) ? AT_REST : AT_REST_BY_DEFAULT), activity };
+function showable(row: SessionRow): SessionRow {
+  return row.with(truthy(row.value('profile')) ? AT_REST : AT_REST_BY_DEFAULT);
 }
 
 const AT_REST = { is_streaming: FALSE };

@@ -22,7 +22,7 @@ function fixture(store: TestStore) {
   const reindex = async (version = '1', trust = true): Promise<ReindexPlan> => {
     const known = knownRowsAt(location, defaults, { version, trust }, deps);
     const plan = await planRebuild(location, defaults, deps, known);
-    await applyReindex(plan, deps);
+    await applyReindex(plan, deps, known);
     known.save();
     return plan;
   };
