@@ -6,7 +6,7 @@ import type { Location } from '../location/location';
 import type { RowDefaults } from '../session/row';
 import { contentFingerprint } from './content-fingerprint';
 import { listSessions, type ListQuery, type ListResult } from './list';
-import type { ListCache } from './list-cache';
+import { type ListCache, MAX_ROWS } from './list-cache';
 import { ABSENT, isPathSettled, sourcesOf, stampOfSources } from './source-stamp';
 import { serverKey } from './cache-key';
 
@@ -41,7 +41,7 @@ export async function listThroughCache(
   if (kept) return { ...kept, read: [], cache: 'hit' };
 
   const rebuild = (): Promise<CachedListResult> => build(location, query, defaults, cache, key, deps);
-  if (!isWorthWaiting(location, deps) || !cache.prepare()) return rebuild();
+  if (!isWorthWaiting(location, query, deps) || !cache.prepare()) return rebuild();
   let began = false;
   try {
     return await withStoreLock(cache.directory, WAIT_SECONDS, deps, async () => {
@@ -56,9 +56,11 @@ export async function listThroughCache(
   }
 }
 
-function isWorthWaiting(location: Location, deps: Deps): boolean {
+/** Not where it is little work, nor where all is shown of a store so large that nobody would keep it for the others. */
+function isWorthWaiting(location: Location, { limit }: ListQuery, deps: Deps): boolean {
   try {
-    return deps.fs.readdirSync(location.sessionsDir.value).length >= WORTH_WAITING;
+    const files = deps.fs.readdirSync(location.sessionsDir.value).length;
+    return files >= WORTH_WAITING && (limit > 0 || files <= MAX_ROWS);
   } catch {
     return false; // the list itself says what is wrong
   }

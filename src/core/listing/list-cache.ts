@@ -3,10 +3,10 @@ import * as path from 'node:path';
 import type { Deps } from '../deps';
 import type { Warning } from '../errors';
 import { OwnDirectory } from '../files/own-directory';
-import { RawJson } from '../json/raw';
 import type { Location } from '../location/location';
-import { SessionRow } from '../session/row';
+import type { SessionRow } from '../session/row';
 import type { AgentPart } from './agent-rows';
+import { KeptRow, keptRows, type KeptRows } from './kept-rows';
 import { isAsStamped, type SourceStamp } from './source-stamp';
 
 /** An answer that is kept: the page of rows that was shown, and what went with it. */
@@ -31,13 +31,12 @@ export interface CacheEntryInfo {
 }
 
 /** The value in an entry's file. */
-interface Stored {
+interface Stored extends KeptRows {
   format: typeof FORMAT;
   key: string;
   stateDir: string;
   profile: string | null;
   stamp: SourceStamp;
-  rows: [key: string, json: string][][];
   activities: number[];
   total: number;
   source: 'index' | 'files';
@@ -45,8 +44,10 @@ interface Stored {
   warnings: Warning[];
 }
 
-const FORMAT = 'hermesctl list cache 2';
+const FORMAT = 'hermesctl list cache 3';
 const MAX_ENTRIES = 64;
+/** A longer answer is not kept: to read it would take as long as to make it. */
+export const MAX_ROWS = 20_000;
 const ENTRY = /^[0-9a-f]{16}\.json$/;
 /** Also what a process left behind that was killed while it wrote. */
 const LEFTOVER = /^[0-9a-f]{16}\.json/;
@@ -77,21 +78,19 @@ export class ListCache {
     const stored = this.read(nameOf(key));
     if (stored?.key !== key || !isAsStamped(stored.stamp, this.deps.fs)) return undefined;
     this.own.touch(nameOf(key));
-    return {
-      ...stored,
-      rows: stored.rows.map((row) => new SessionRow(new Map(row.map(([name, json]) => [name, new RawJson(json)])))),
-    };
+    return { ...stored, rows: stored.rows.map((row) => new KeptRow(row, stored.keys)) };
   }
 
   /** Keeps an answer, and lets go of those that were not used for longest. */
   set(key: string, of: { stateDir: string; profile: string | null }, stamp: SourceStamp, list: CachedList): void {
     const { rows, activities, total, source, agent, warnings } = list;
+    if (rows.length > MAX_ROWS) return;
     const stored: Stored = {
       format: FORMAT,
       key,
       ...of,
       stamp,
-      rows: rows.map((row) => [...row.entries()].map(([name, raw]): [string, string] => [name, raw.text])),
+      ...keptRows(rows),
       activities,
       total,
       source,
@@ -99,7 +98,11 @@ export class ListCache {
       warnings,
     };
     if (!this.own.write(nameOf(key), stored)) return;
-    for (const { file } of this.entries().slice(MAX_ENTRIES)) this.own.remove(path.basename(file));
+    const names = this.own.names().filter((name) => ENTRY.test(name));
+    if (names.length <= MAX_ENTRIES) return;
+    const usedAt = new Map(names.map((name) => [name, this.own.describe(name)?.usedAt ?? 0]));
+    names.sort((a, b) => usedAt.get(b)! - usedAt.get(a)!);
+    for (const name of names.slice(MAX_ENTRIES)) this.own.remove(name);
   }
 
   /** All that is kept, the last used first. */
@@ -136,7 +139,8 @@ export class ListCache {
 
   private read(name: string): Stored | undefined {
     const stored = this.own.read(name) as Stored | null | undefined;
-    return stored?.format === FORMAT ? stored : undefined;
+    const isOurs = stored?.format === FORMAT && Array.isArray(stored.rows) && Array.isArray(stored.keys);
+    return isOurs ? stored : undefined;
   }
 }
 
