@@ -34,30 +34,14 @@ export class OwnDirectory {
   }
 
   /** The bytes of a file; undefined where there is none that can be believed. */
-  readBytes(name: string): Buffer | undefined {
+  read(name: string): Buffer | undefined {
     const file = this.pathOf(name);
     if (!this.isOwn(this.path) || !this.isOwn(file)) return undefined;
     return this.quietly(() => this.deps.fs.readFileSync(file));
   }
 
-  /** The JSON value in a file; undefined where there is none that can be believed. */
-  read(name: string): unknown {
-    const bytes = this.readBytes(name);
-    if (bytes === undefined) return undefined;
-    try {
-      return JSON.parse(bytes.toString('utf8')) as unknown;
-    } catch {
-      return undefined;
-    }
-  }
-
-  /** {@link writeBytes} with a JSON value. */
-  write(name: string, value: unknown): boolean {
-    return this.writeBytes(name, JSON.stringify(value));
-  }
-
   /** Replaces a file as a whole; whether that could be done. A crash may leave the old one, and a file to be cleared. */
-  writeBytes(name: string, content: string | Uint8Array): boolean {
+  write(name: string, content: string | Uint8Array): boolean {
     if (!this.prepare()) return false;
     const { fs, ids } = this.deps;
     const temporary = this.pathOf(`${name}.${ids.uuidHex()}`);

@@ -40,7 +40,7 @@ export class KnownRows {
     trust: boolean,
   ) {
     this.began = deps.clock.now();
-    const bytes = trust ? directory.readBytes(this.name) : undefined;
+    const bytes = trust ? directory.read(this.name) : undefined;
     const before = bytes && RememberedRows.from(bytes);
     this.before = before?.key === key ? before : undefined;
   }
@@ -135,8 +135,8 @@ export class KnownRows {
     const index = this.written?.() ?? this.index;
     if (!this.isUnchanged || !before || !index) {
       const { isComplete } = this;
-      this.directory.writeBytes(this.name, RememberedRows.spell(this.key, this.ids, this.after, { index, isComplete }));
-    } else if (index.stamp !== before.index?.stamp) this.directory.writeBytes(this.name, before.spelled(index));
+      this.directory.write(this.name, RememberedRows.spell(this.key, this.ids, this.after, { index, isComplete }));
+    } else if (index.stamp !== before.index?.stamp) this.directory.write(this.name, before.spelled(index));
   }
 
   private isSameFile(id: string, place: number, before: RememberedRows): boolean {

@@ -44,16 +44,19 @@ export async function listThroughCache(
   if (!isWorthWaiting(location, query, deps) || !cache.prepare()) return rebuild();
   let began = false;
   try {
-    return await withStoreLock(cache.directory, WAIT_SECONDS, deps, async () => {
+    const made = await withStoreLock(cache.directory, WAIT_SECONDS, deps, async () => {
       began = true;
-      const made = cache.get(key);
-      return made ? { ...made, read: [], cache: 'hit' } : await rebuild();
+      return cache.has(key) ? undefined : await rebuild();
     });
+    if (made) return made;
   } catch (error) {
     // Without the lock there is no cache, but an answer.
     if (began || !(error instanceof HermesctlError)) throw error;
     return { ...(await listSessions(location, query, defaults, deps)), cache: 'unused' };
   }
+  // Another process made it; reading it keeps nobody waiting.
+  const others = cache.get(key);
+  return others ? { ...others, read: [], cache: 'hit' } : rebuild();
 }
 
 /** Not where it is little work, nor where all is shown of a store so large that nobody would keep it for the others. */

@@ -262,6 +262,7 @@ describe('the directory', () => {
   it.each<[string, (file: string) => void]>([
     ['is broken', (file) => fs.writeFileSync(file, '{"format"')],
     ['is of another kind', (file) => fs.writeFileSync(file, '{"format":"something else"}')],
+    ['is cut short', (file) => fs.truncateSync(file, fs.statSync(file).size - 10)],
     ['is no object', (file) => fs.writeFileSync(file, 'null')],
     ['others may write', (file) => fs.chmodSync(file, 0o666)],
     [
