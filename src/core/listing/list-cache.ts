@@ -94,8 +94,14 @@ export class ListCache {
     if (rows.length > MAX_ROWS) return;
     const header: Header = { format: FORMAT, key, ...of, stamp, total, source, agent, warnings };
     const body: Body = { ...keptRows(rows), activities };
-    if (!this.own.write(nameOf(key), `${JSON.stringify(header)}
-${JSON.stringify(body)}`)) return;
+    if (
+      !this.own.write(
+        nameOf(key),
+        `${JSON.stringify(header)}
+${JSON.stringify(body)}`,
+      )
+    )
+      return;
     const names = this.own.names().filter((name) => ENTRY.test(name));
     if (names.length <= MAX_ENTRIES) return;
     const usedAt = new Map(names.map((name) => [name, this.own.describe(name)?.usedAt ?? 0]));
