@@ -117,7 +117,17 @@ export class LiveList {
     const room = Math.max(0, height - 1 - (header ? 1 : 0));
     const shown = answer.rows.slice(0, room);
     const table =
-      shown.length === 0 ? [] : (await tableLines(context, columns, shown.map(asRecord), FLEXIBLE, header)).lines;
+      shown.length === 0
+        ? []
+        : (
+            await tableLines(
+              context,
+              columns,
+              shown.map((row) => asRecord(row, columns)),
+              FLEXIBLE,
+              header,
+            )
+          ).lines;
     const blank = Array<string>(Math.max(0, height - 1 - table.length)).fill('');
     const status = truncate(visibleLine(this.status(answer, shown.length)), context.terminal.columns);
     return [...table, ...blank, context.colors.dim(status)];

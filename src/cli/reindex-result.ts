@@ -14,12 +14,12 @@ export async function showReindex(
   dryRun: boolean,
 ): Promise<void> {
   context.warn(...plan.warnings, ...plan.damaged);
-  const { entries, changed, added, updated, removed, damaged, filesRead } = plan;
+  const { rows, changed, added, updated, removed, damaged, filesRead } = plan;
   await context.show({
     json: (document) => {
       document.member('reindex', {
         mode,
-        rows: entries.length,
+        rows,
         changed,
         added,
         updated,
@@ -32,7 +32,7 @@ export async function showReindex(
     human: () => {
       const verb = dryRun ? 'Would write' : changed ? 'Wrote' : 'Nothing to do:';
       context.line(
-        `${verb} ${entries.length} rows: ${added.length} added, ${updated.length} updated, ${removed.length} removed, ${damaged.length} files skipped; ${filesRead} files read.`,
+        `${verb} ${rows} rows: ${added.length} added, ${updated.length} updated, ${removed.length} removed, ${damaged.length} files skipped; ${filesRead} files read.`,
       );
     },
   });

@@ -5,7 +5,7 @@ import type { AgentPart } from '../core/listing/agent-rows';
 import { ROW_KEYS, type SessionRow } from '../core/session/row';
 import type { Context } from './context';
 import type { Fleet } from './fleet';
-import type { OutputValue } from './output/document';
+import type { OutputValue, Renderer } from './output/document';
 import { showTable } from './result-fields';
 
 export const DEFAULT_COLUMNS = ['session_id', 'title', 'message_count', 'last_message_at', 'model', 'profile'];
@@ -39,18 +39,18 @@ export async function showRows(
   fleet?: Fleet,
 ): Promise<void> {
   const columns = chosenColumns(flags.columns, rows, fleet?.isMany ? ['store'] : []);
+  const lineOf = (row: SessionRow, path: string, renderer: Renderer): string =>
+    (columns === undefined ? row.line() : undefined) ?? renderer.entries(shownEntries(row, columns), path);
   await context.show({
     json: async (document) => {
-      await document.array('sessions', rows, (row, path) =>
-        document.renderer.entries(shownEntries(row, columns), path),
-      );
+      await document.array('sessions', rows, (row, path) => lineOf(row, path, document.renderer));
       document.member('total', total);
       fleet?.show(document);
     },
     ndjson: () => {
       const renderer = context.renderer();
       rows.forEach((row, i) => {
-        context.line(renderer.entries(shownEntries(row, columns), `sessions[${i}]`));
+        context.line(lineOf(row, `sessions[${i}]`, renderer));
       });
     },
     human: async () => {
@@ -58,7 +58,9 @@ export async function showRows(
         for (const row of rows) context.terminal.stdout.write(`${row.id}${flags.null ? '\0' : '\n'}`);
         return;
       }
-      await showTable(context, columns ?? defaultColumns, rows.map(asRecord), FLEXIBLE, !flags['no-header']);
+      const shown = columns ?? defaultColumns;
+      const records = rows.map((row) => asRecord(row, shown));
+      await showTable(context, shown, records, FLEXIBLE, !flags['no-header']);
       if (rows.length === 0) context.note(total === 0 ? 'No sessions.' : `No sessions there: ${total} in all.`);
       else if (context.isTerminal && rows.length < total) {
         context.note(`Showing ${rows.length} of ${total.toLocaleString('en-US')}.`);
@@ -72,8 +74,14 @@ export function shownEntries(row: SessionRow, columns: readonly string[] | undef
   return columns === undefined ? row.entries() : columns.map((key) => [key, row.raw(key) ?? null]);
 }
 
-export function asRecord(row: SessionRow): Map<string, RawJson> {
-  return new Map(row.entries());
+/** What is shown of a row: these of its values. */
+export function asRecord(row: SessionRow, keys: readonly string[]): Map<string, RawJson> {
+  const record = new Map<string, RawJson>();
+  for (const key of keys) {
+    const raw = row.raw(key);
+    if (raw) record.set(key, raw);
+  }
+  return record;
 }
 
 /** @throws HermesctlError `USAGE` for a column that no row could have. */

@@ -64,7 +64,7 @@ export default class Reindex extends BaseCommand {
     const work = async ({ dryRun }: ChangeTarget): Promise<void> => {
       const known = knownRowsAt(location, defaults, { version, trust: !flags.full }, deps);
       const planned = await plan(known);
-      if (!dryRun) await applyReindex(planned, deps);
+      if (!dryRun) await applyReindex(planned, deps, ids.length === 0 ? known : undefined);
       if (!dryRun && ids.length === 0) known.save();
       if (!dryRun && (await serverBeside(context, {}))) warnOfChanges(context, await plan());
       await showReindex(context, planned, ids.length === 0 ? 'rebuild' : 'patch', dryRun);

@@ -45,6 +45,28 @@ export async function withFileAsync<T>(
   }
 }
 
+/**
+ * The bytes between two offsets that the file had when it was opened.
+ *
+ * @throws HermesctlError `CHANGED_ON_DISK` where they are gone: somebody writes to it instead of replacing it.
+ */
+export function readSpan({ path, source }: OpenFile, start: number, end: number): Buffer {
+  const bytes = Buffer.allocUnsafe(end - start);
+  for (let filled = 0; filled < bytes.length;) {
+    const n = source.read(bytes, filled, bytes.length - filled, start + filled);
+    if (n === 0) throw changedWhileRead(path);
+    filled += n;
+  }
+  return bytes;
+}
+
+export function changedWhileRead(path: string): HermesctlError {
+  return new HermesctlError('CHANGED_ON_DISK', `${path} was changed by another program while it was read.`, {
+    hint: 'Run the command again.',
+    details: { path },
+  });
+}
+
 /** Of a file that was only read, a failing close tells nothing: what was done with it stands. */
 function closeQuietly(fs: FileSystem, fd: number): void {
   try {

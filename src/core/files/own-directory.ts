@@ -33,26 +33,20 @@ export class OwnDirectory {
     return path.join(this.path, name);
   }
 
-  /** The JSON value in a file; undefined where there is none that can be believed. */
-  read(name: string): unknown {
+  /** The bytes of a file; undefined where there is none that can be believed. */
+  read(name: string): Buffer | undefined {
     const file = this.pathOf(name);
     if (!this.isOwn(this.path) || !this.isOwn(file)) return undefined;
-    const text = this.quietly(() => this.deps.fs.readFileSync(file, 'utf8'));
-    if (text === undefined) return undefined;
-    try {
-      return JSON.parse(text) as unknown;
-    } catch {
-      return undefined;
-    }
+    return this.quietly(() => this.deps.fs.readFileSync(file));
   }
 
   /** Replaces a file as a whole; whether that could be done. A crash may leave the old one, and a file to be cleared. */
-  write(name: string, value: unknown): boolean {
+  write(name: string, content: string | Uint8Array): boolean {
     if (!this.prepare()) return false;
     const { fs, ids } = this.deps;
     const temporary = this.pathOf(`${name}.${ids.uuidHex()}`);
     const done = this.quietly(() => {
-      fs.writeFileSync(temporary, JSON.stringify(value), { mode: FILE_MODE, flag: 'wx' });
+      fs.writeFileSync(temporary, content, { mode: FILE_MODE, flag: 'wx' });
       fs.renameSync(temporary, this.pathOf(name));
       return true;
     });

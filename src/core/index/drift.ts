@@ -3,7 +3,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { RawJson } from '../json/raw';
 import { NULL } from '../json/raw';
 import { type IndexEntry } from './rows-file';
-import { type ReindexPlan, rowOf } from './reindex';
+import { rowOf } from './read';
+import type { ReindexPlan } from './reindex';
 
 /** One way in which the index and the session files disagree. */
 export type Drift =
@@ -45,9 +46,9 @@ function repeated(entries: readonly IndexEntry[]): string[] {
 }
 
 function staleFields(before: IndexEntry, after: IndexEntry): Record<string, { old: RawJson; new: RawJson }> {
-  const old = rowOf(before.text)!;
+  const old = rowOf(before.text!)!;
   const fields: Record<string, { old: RawJson; new: RawJson }> = {};
-  for (const [key, value] of rowOf(after.text)!.entries()) {
+  for (const [key, value] of rowOf(after.text!)!.entries()) {
     if (!isDeepStrictEqual(old.value(key), value.value())) fields[key] = { old: old.raw(key) ?? NULL, new: value };
   }
   return fields;

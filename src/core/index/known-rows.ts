@@ -1,33 +1,36 @@
 import { createHash } from 'node:crypto';
+import type { BigIntStats } from 'node:fs';
 import * as path from 'node:path';
 
 import type { Deps } from '../deps';
+import { isSystemError } from '../errors';
+import { type OpenFile, withFile } from '../files/open-file';
 import { OwnDirectory } from '../files/own-directory';
-import { type FileStamp, isSettled, spellStamp, stampOf } from '../files/stamp';
+import { type FileStamp, isSettled, sameStamp, spellStamp, stampOf } from '../files/stamp';
 import type { Location } from '../location/location';
 import type { RowDefaults } from '../session/row';
-import { sidecarPath } from '../sidecar/read';
-import type { IndexEntry } from './rows-file';
-
-/** What is remembered of a session file: its version, and the digest of the row that was made of it. */
-type Known = [version: string, digest: string];
-
-interface Stored {
-  format: typeof FORMAT;
-  key: string;
-  rows: Record<string, Known>;
-}
-
-const FORMAT = 'hermesctl index stamps 1';
+import { sessionIds } from '../sidecar/directory';
+import { RememberedRows, type RememberedIndex, type RememberedRow } from './remembered-rows';
+import { type CurrentIndex, type IndexEntry, readEntries } from './rows-file';
 
 /**
  * Which rows of an index were made of files that are still the version that
  * they were. Kept in the user's cache directory; a row is taken from the index
- * only where it stands there as it was made.
+ * only where it stands there as it was made: where the index as a whole is the
+ * one that was left behind, or else where the row has the digest that it had.
  */
 export class KnownRows {
-  private readonly before: Record<string, Known>;
-  private readonly after: Record<string, Known> = {};
+  private readonly before: RememberedRows | undefined;
+  private readonly after = new Map<string, RememberedRow>();
+  private readonly began: number;
+  /** What to remember of the index as a whole. */
+  private index: RememberedIndex | undefined;
+  /** All ids and no others are remembered, each with the one row that it has. */
+  private isComplete = false;
+  private ids: readonly string[] = [];
+  /** What is remembered is what was found. */
+  private isUnchanged = false;
+  private written: (() => RememberedIndex) | undefined;
 
   constructor(
     private readonly directory: OwnDirectory,
@@ -36,19 +39,67 @@ export class KnownRows {
     private readonly deps: Deps,
     trust: boolean,
   ) {
-    const stored = trust ? (directory.read(this.name) as Stored | null | undefined) : undefined;
-    const isOurs = stored?.format === FORMAT && stored.key === key && typeof stored.rows === 'object';
-    this.before = isOurs ? stored.rows : {};
+    this.began = deps.clock.now();
+    const bytes = trust ? directory.read(this.name) : undefined;
+    const before = bytes && RememberedRows.from(bytes);
+    this.before = before?.key === key ? before : undefined;
   }
 
-  /** Whether this entry of the index is what the session's file would give. */
-  holds({ id, text }: IndexEntry): boolean {
-    if (!Object.hasOwn(this.before, id)) return false;
-    const [version, digest] = this.before[id];
-    const stats = this.deps.fs.statSync(sidecarPath(this.sessionsDir, id), { bigint: true, throwIfNoEntry: false });
-    if (!stats || spellStamp(stampOf(stats)) !== version || digestOf(text) !== digest) return false;
-    this.after[id] = [version, digest];
+  /**
+   * Whether all is as it was left: the same session files, each the version
+   * that its row was made of, and the same index, of which not a byte is read
+   * where its own stamp tells that.
+   *
+   * @returns the index's version and how many rows it has; undefined where something changed, or nothing is known.
+   */
+  async unchanged(location: Location): Promise<{ stamp: FileStamp; rows: number } | undefined> {
+    const { before } = this;
+    if (!before?.index || !before.isComplete) return undefined;
+    const found = this.indexAsLeft(location.indexFile.value, before.index);
+    if (!found) return undefined;
+    const ids = sessionIds(this.deps.fs, location);
+    if (ids.length !== before.ids.length) return undefined;
+    for (let place = 0; place < ids.length; place++) {
+      if (ids[place] !== before.ids[place] || !this.isSameFile(ids[place], place, before)) return undefined;
+      if (place % STATS_A_BREATH === 0) await this.deps.breathe();
+    }
+    this.index = found.index;
+    this.isUnchanged = true;
+    return { stamp: found.stamp, rows: before.ids.length };
+  }
+
+  /** Reads the index, and looks which of its rows are what their files would give: {@link holds} tells. */
+  readEntries(indexFile: string): CurrentIndex {
+    const left = this.before?.index && this.indexAsLeft(indexFile, this.before.index);
+    const hash = createHash(HASH);
+    const current = readEntries(
+      indexFile,
+      this.deps,
+      (id, bytes) => !this.check(id, bytes, left !== undefined),
+      (bytes) => hash.update(bytes),
+    );
+    if (current.stamp !== 'absent') {
+      const stamp = isSettled(current.stamp, this.began) ? spellStamp(current.stamp) : null;
+      this.index = { digest: hash.digest('hex'), stamp };
+    }
+    // What another reader made of it was not checked.
+    if (!current.entries?.every(({ place }) => place)) this.after.clear();
+    return current;
+  }
+
+  private check(id: string, bytes: () => Buffer, isAsLeft: boolean): boolean {
+    const { before } = this;
+    const place = before?.placeOf(id);
+    if (before === undefined || place === undefined || !this.isSameFile(id, place, before)) return false;
+    const row = before.row(place);
+    if (!isAsLeft && !row.digest.equals(digestOf(bytes()))) return false;
+    this.after.set(id, row);
     return true;
+  }
+
+  /** Whether the entry of this session is what its file would give. */
+  holds(id: string): boolean {
+    return this.after.has(id);
   }
 
   /**
@@ -56,20 +107,75 @@ export class KnownRows {
    *
    * @param began when reading it began, in epoch seconds.
    */
-  learn({ id, text }: IndexEntry, stamp: FileStamp, began: number): void {
-    if (isSettled(stamp, began)) this.after[id] = [spellStamp(stamp), digestOf(text)];
+  learn({ id, text }: IndexEntry & { text: Buffer }, stamp: FileStamp, began: number): void {
+    if (isSettled(stamp, began)) this.after.set(id, { stamp, digest: digestOf(text) });
+    else this.after.delete(id);
+  }
+
+  /** Told what came of it all: the ids of all session files, and the rows that the index has or is to have. */
+  settle(ids: readonly string[], { rows, changed }: { rows: number; changed: boolean }): void {
+    if (changed) this.index = undefined;
+    this.ids = ids.filter((id) => this.after.has(id));
+    this.isComplete = this.ids.length === ids.length && rows === ids.length;
+  }
+
+  /** Is shown what is written in place of the index that was read. */
+  ofWritten(): (bytes: Uint8Array) => void {
+    const hash = createHash(HASH);
+    return (bytes) => {
+      hash.update(bytes);
+      // The version that will be there has no settled times yet: the next one who reads it finds its stamp.
+      this.written = () => ({ digest: hash.copy().digest('hex'), stamp: null });
+    };
   }
 
   /** Keeps what was learned for the next time. */
   save(): void {
-    const stored: Stored = { format: FORMAT, key: this.key, rows: this.after };
-    this.directory.write(this.name, stored);
+    const { before } = this;
+    const index = this.written?.() ?? this.index;
+    if (!this.isUnchanged || !before || !index) {
+      const { isComplete } = this;
+      this.directory.write(this.name, RememberedRows.spell(this.key, this.ids, this.after, { index, isComplete }));
+    } else if (index.stamp !== before.index?.stamp) this.directory.write(this.name, before.spelled(index));
+  }
+
+  private isSameFile(id: string, place: number, before: RememberedRows): boolean {
+    const stats = this.look(`${this.sessionsDir}${path.sep}${id}.json`);
+    return stats !== undefined && before.isStamp(place, stats);
+  }
+
+  /** Undefined where there is nothing to be seen: reading it will say why. */
+  private look(file: string): BigIntStats | undefined {
+    try {
+      return this.deps.fs.statSync(file, { bigint: true, throwIfNoEntry: false });
+    } catch (error) {
+      if (isSystemError(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** The index, where it has not a byte changed since it was left. */
+  private indexAsLeft(
+    indexFile: string,
+    { stamp, digest }: RememberedIndex,
+  ): { stamp: FileStamp; index: RememberedIndex } | undefined {
+    const stats = this.look(indexFile);
+    if (!stats) return undefined;
+    const now = stampOf(stats);
+    if (stamp === spellStamp(now)) return { stamp: now, index: { stamp, digest } };
+    return withFile(this.deps.fs, indexFile, (file) => {
+      if (!sameStamp(file.stamp, now) || digestOfFile(file) !== digest) return undefined;
+      return { stamp: now, index: { stamp: isSettled(now, this.began) ? spellStamp(now) : null, digest } };
+    });
   }
 
   private get name(): string {
-    return `${digestOf(Buffer.from(this.key)).slice(0, 16)}.json`;
+    return `${digestOf(Buffer.from(this.key)).toString('hex').slice(0, 16)}.rows`;
   }
 }
+
+const HASH = 'sha1';
+const STATS_A_BREATH = 1024;
 
 /**
  * What is known of this store's index.
@@ -88,6 +194,17 @@ export function knownRowsAt(
   return new KnownRows(directory, key, location.sessionsDir.value, deps, trust);
 }
 
-function digestOf(bytes: Uint8Array): string {
-  return createHash('sha1').update(bytes).digest('base64url');
+function digestOf(bytes: Uint8Array): Buffer {
+  return createHash(HASH).update(bytes).digest();
+}
+
+function digestOfFile({ source }: OpenFile): string {
+  const hash = createHash(HASH);
+  const buffer = Buffer.allocUnsafe(1024 * 1024);
+  for (let at = 0; ;) {
+    const n = source.read(buffer, 0, buffer.length, at);
+    if (n === 0) return hash.digest('hex');
+    hash.update(buffer.subarray(0, n));
+    at += n;
+  }
 }

@@ -1,26 +1,24 @@
 import type { Deps } from '../deps';
 import { HermesctlError, ioError, isSystemError, type Warning } from '../errors';
 import type { FileStamp } from '../files/stamp';
-import { withFile } from '../files/open-file';
-import { RawJson } from '../json/raw';
-import { bytesSource, JsonReader } from '../json/reader';
-import { JsonSyntaxError } from '../json/syntax-error';
 import type { Location } from '../location/location';
-import { type RowDefaults, SessionRow } from '../session/row';
+import type { RowDefaults } from '../session/row';
 import { sessionIds } from '../sidecar/directory';
 import type { KnownRows } from './known-rows';
 import { type ReadRows, readRows } from './read-rows';
-import { type IndexEntry, sortEntries, sortTime, writeIndexFile } from './rows-file';
+import { type CurrentIndex, type IndexEntry, readEntries, sortEntries, writeIndexFile } from './rows-file';
 
 /** The index that should be, decided and not yet written. */
 export interface ReindexPlan {
   path: string;
   /** The version of the index that was looked at, and that must still be there. */
   stamp: FileStamp | 'absent';
-  /** The rows that stand there now; undefined where the index is missing or cannot be used. */
+  /** The rows that stand there now; undefined where the index is missing or cannot be used, or was not read because nothing changed. */
   current: IndexEntry[] | undefined;
-  /** All rows of the new index, in order. */
+  /** All rows of the new index, in order; none where the old one was not read. Those that are added or updated have their text, and so have the rows that they take the place of. */
   entries: IndexEntry[];
+  /** How many rows the new index has. */
+  rows: number;
   /** Whether the file differs from what the rows make. */
   changed: boolean;
   added: string[];
@@ -32,45 +30,6 @@ export interface ReindexPlan {
   warnings: Warning[];
   /** Session files that were read: the rows of the others are known to be right. */
   filesRead: number;
-}
-
-interface CurrentIndex {
-  stamp: FileStamp | 'absent';
-  /** Undefined where the index cannot be used. */
-  entries: IndexEntry[] | undefined;
-}
-
-/** Reads the index with each row's own bytes. A broken one has no entries. */
-function readEntries(path: string, deps: Deps): CurrentIndex {
-  const current = withFile(deps.fs, path, (file): CurrentIndex => {
-    try {
-      const reader = new JsonReader(file.source);
-      const entries: IndexEntry[] = [];
-      reader.beginArray();
-      while (reader.nextItem()) {
-        const text = reader.capture();
-        const row = rowOf(text);
-        if (row === undefined) return { stamp: file.stamp, entries: undefined };
-        entries.push({ id: row.id, updatedAt: sortTime(row), text });
-      }
-      reader.finish();
-      return { stamp: file.stamp, entries };
-    } catch (error) {
-      if (error instanceof JsonSyntaxError) return { stamp: file.stamp, entries: undefined };
-      throw error;
-    }
-  });
-  return current ?? { stamp: 'absent', entries: undefined };
-}
-
-/** The row that an entry's bytes spell; undefined where they are no object. */
-export function rowOf(text: Buffer): SessionRow | undefined {
-  const reader = new JsonReader(bytesSource(text), { chunkSize: text.length + 1 });
-  if (reader.peekKind() !== 'object') return undefined;
-  const fields = new Map<string, RawJson>();
-  reader.beginObject();
-  while (reader.nextMember()) fields.set(reader.keyText(), RawJson.fromBytes(reader.capture()));
-  return new SessionRow(fields);
 }
 
 /**
@@ -90,14 +49,25 @@ export async function planRebuild(
   known?: KnownRows,
   rows?: ReadRows,
 ): Promise<ReindexPlan> {
-  const current = readEntries(location.indexFile.value, deps);
+  const path = location.indexFile.value;
+  const unchanged = await known?.unchanged(location);
+  if (unchanged) return planOfNothing(path, unchanged);
+  const current = known ? known.readEntries(path) : readEntries(path, deps, () => true);
   const ids = sessionIds(deps.fs, location);
   const held = known ? heldEntries(current.entries ?? [], new Set(ids), known) : new Map<string, IndexEntry>();
   const toRead = ids.filter((id) => !held.has(id));
   const read = rows ?? (await readRows(toRead, location, defaults, deps, known));
   const unread = unreadIds(read);
   const kept = (current.entries ?? []).filter(({ id }) => unread.has(id));
-  return planOf(location.indexFile.value, current, [...held.values(), ...read.entries, ...kept], read);
+  const plan = planOf(path, current, [...held.values(), ...read.entries, ...kept], read);
+  known?.settle(ids, plan);
+  return plan;
+}
+
+/** Every file is the one that its row was made of, and the index is as it was left. */
+function planOfNothing(path: string, { stamp, rows }: { stamp: FileStamp; rows: number }): ReindexPlan {
+  const nothing = { added: [], updated: [], removed: [], damaged: [], warnings: [] };
+  return { path, stamp, current: undefined, entries: [], rows, changed: false, ...nothing, filesRead: 0 };
 }
 
 /**
@@ -113,11 +83,12 @@ export async function planPatch(
   defaults: RowDefaults,
   deps: Deps,
 ): Promise<ReindexPlan> {
-  const current = readEntries(location.indexFile.value, deps);
+  const named = new Set(ids);
+  const current = readEntries(location.indexFile.value, deps, (id) => named.has(id));
   if (current.entries === undefined) return planRebuild(location, defaults, deps);
   const live = new Set(sessionIds(deps.fs, location));
   const read = await readRows(
-    [...new Set(ids)].filter((id) => live.has(id)),
+    [...named].filter((id) => live.has(id)),
     location,
     defaults,
     deps,
@@ -138,10 +109,14 @@ function heldEntries(
   live: ReadonlySet<string>,
   known: KnownRows,
 ): Map<string, IndexEntry> {
-  const counts = new Map<string, number>();
-  for (const { id } of entries) counts.set(id, (counts.get(id) ?? 0) + 1);
-  const held = entries.filter((entry) => live.has(entry.id) && counts.get(entry.id) === 1 && known.holds(entry));
-  return new Map(held.map((entry) => [entry.id, entry]));
+  const held = new Map<string, IndexEntry>();
+  const seen = new Set<string>();
+  for (const entry of entries) {
+    if (seen.has(entry.id)) held.delete(entry.id);
+    else if (live.has(entry.id) && known.holds(entry.id)) held.set(entry.id, entry);
+    seen.add(entry.id);
+  }
+  return held;
 }
 
 /** Sessions whose files the system would not let us read. */
@@ -151,18 +126,29 @@ function unreadIds({ damaged }: ReadRows): Set<string> {
 
 function planOf(path: string, current: CurrentIndex, rows: IndexEntry[], read: ReadRows): ReindexPlan {
   const entries = sortEntries(rows);
-  const before = new Map((current.entries ?? []).map((entry) => [entry.id, entry]));
-  const after = new Set(entries.map(({ id }) => id));
-  const added = entries.filter(({ id }) => !before.has(id)).map(({ id }) => id);
-  const updated = entries.filter(({ id, text }) => before.get(id)?.text.equals(text) === false).map(({ id }) => id);
-  const removed = [...before.keys()].filter((id) => !after.has(id));
+  const before = current.entries ?? [];
+  const stays = new Uint8Array(before.length);
+  const added: string[] = [];
+  const updated: string[] = [];
+  for (const entry of entries) {
+    const last = current.lastOf.get(entry.id);
+    if (last === undefined) added.push(entry.id);
+    else {
+      const old = before[last];
+      if (old !== entry && !old.text!.equals(entry.text!)) updated.push(entry.id);
+      stays[last] = 1;
+    }
+  }
+  const removed: string[] = [];
+  if (stays.includes(0)) for (const [id, last] of current.lastOf) if (stays[last] === 0) removed.push(id);
   const sameOrder =
-    current.entries?.length === entries.length && entries.every(({ id }, i) => current.entries?.[i].id === id);
+    before.length === entries.length && entries.every((entry, i) => before[i] === entry || before[i].id === entry.id);
   return {
     path,
     stamp: current.stamp,
     current: current.entries,
     entries,
+    rows: entries.length,
     changed: current.entries === undefined || !sameOrder || updated.length > 0,
     added,
     updated,
@@ -177,10 +163,11 @@ function planOf(path: string, current: CurrentIndex, rows: IndexEntry[], read: R
  * Writes the planned index, unless it is what stands there already. The
  * store's lock must be held.
  *
+ * @param known is told what was written.
  * @throws HermesctlError `CHANGED_ON_DISK`, `REFUSED`, `IO_ERROR`
  */
-export async function applyReindex(plan: ReindexPlan, deps: Deps): Promise<void> {
-  if (plan.changed) await writeIndexFile(plan.path, plan.stamp, plan.entries, deps);
+export async function applyReindex(plan: ReindexPlan, deps: Deps, known?: KnownRows): Promise<void> {
+  if (plan.changed) await writeIndexFile(plan.path, plan.stamp, plan.entries, deps, known?.ofWritten());
 }
 
 /** What became of the index after a save. */

@@ -6,7 +6,7 @@ import type { Location } from '../location/location';
 import type { RowDefaults } from '../session/row';
 import { contentFingerprint } from './content-fingerprint';
 import { listSessions, type ListQuery, type ListResult } from './list';
-import type { ListCache } from './list-cache';
+import { type ListCache, MAX_ROWS } from './list-cache';
 import { ABSENT, isPathSettled, sourcesOf, stampOfSources } from './source-stamp';
 import { serverKey } from './cache-key';
 
@@ -41,24 +41,29 @@ export async function listThroughCache(
   if (kept) return { ...kept, read: [], cache: 'hit' };
 
   const rebuild = (): Promise<CachedListResult> => build(location, query, defaults, cache, key, deps);
-  if (!isWorthWaiting(location, deps) || !cache.prepare()) return rebuild();
+  if (!isWorthWaiting(location, query, deps) || !cache.prepare()) return rebuild();
   let began = false;
   try {
-    return await withStoreLock(cache.directory, WAIT_SECONDS, deps, async () => {
+    const made = await withStoreLock(cache.directory, WAIT_SECONDS, deps, async () => {
       began = true;
-      const made = cache.get(key);
-      return made ? { ...made, read: [], cache: 'hit' } : await rebuild();
+      return cache.has(key) ? undefined : await rebuild();
     });
+    if (made) return made;
   } catch (error) {
     // Without the lock there is no cache, but an answer.
     if (began || !(error instanceof HermesctlError)) throw error;
     return { ...(await listSessions(location, query, defaults, deps)), cache: 'unused' };
   }
+  // Another process made it; reading it keeps nobody waiting.
+  const others = cache.get(key);
+  return others ? { ...others, read: [], cache: 'hit' } : rebuild();
 }
 
-function isWorthWaiting(location: Location, deps: Deps): boolean {
+/** Not where it is little work, nor where all is shown of a store so large that nobody would keep it for the others. */
+function isWorthWaiting(location: Location, { limit }: ListQuery, deps: Deps): boolean {
   try {
-    return deps.fs.readdirSync(location.sessionsDir.value).length >= WORTH_WAITING;
+    const files = deps.fs.readdirSync(location.sessionsDir.value).length;
+    return files >= WORTH_WAITING && (limit > 0 || files <= MAX_ROWS);
   } catch {
     return false; // the list itself says what is wrong
   }

@@ -1,6 +1,6 @@
 import type { Deps } from '../deps';
 import { HermesctlError, type Warning } from '../errors';
-import { indexedMessageCount, readIndex } from '../index/read';
+import { indexedMessageCount } from '../index/read';
 import { type Location, profileHomeFor } from '../location/location';
 import { compactRow, nonNegativeInt, type RowDefaults, type SessionRow } from '../session/row';
 import { type RawRecord, sessionStatus, sessionUsage } from '../session/status';
@@ -34,7 +34,7 @@ export function readMetadataRow(location: Location, defaults: RowDefaults, deps:
 /** The index only helps here: where it cannot be read, the count stays unknown. */
 function countFromIndex(location: Location, deps: Deps, id: string): number | undefined {
   try {
-    return nonNegativeInt(indexedMessageCount(readIndex(deps.fs, location.indexFile.value), id));
+    return nonNegativeInt(indexedMessageCount(deps.fs, location.indexFile.value, id));
   } catch (error) {
     if (error instanceof HermesctlError) return undefined;
     throw error;

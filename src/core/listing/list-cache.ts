@@ -3,10 +3,10 @@ import * as path from 'node:path';
 import type { Deps } from '../deps';
 import type { Warning } from '../errors';
 import { OwnDirectory } from '../files/own-directory';
-import { RawJson } from '../json/raw';
 import type { Location } from '../location/location';
-import { SessionRow } from '../session/row';
+import type { SessionRow } from '../session/row';
 import type { AgentPart } from './agent-rows';
+import { KeptRow, keptRows, type KeptRows } from './kept-rows';
 import { isAsStamped, type SourceStamp } from './source-stamp';
 
 /** An answer that is kept: the page of rows that was shown, and what went with it. */
@@ -30,23 +30,23 @@ export interface CacheEntryInfo {
   usedAt: number;
 }
 
-/** The value in an entry's file. */
-interface Stored {
+/** The first line of an entry's file; the rows are the second, which is only parsed where they are wanted. */
+interface Header {
   format: typeof FORMAT;
   key: string;
   stateDir: string;
   profile: string | null;
   stamp: SourceStamp;
-  rows: [key: string, json: string][][];
-  activities: number[];
   total: number;
   source: 'index' | 'files';
   agent: AgentPart[];
   warnings: Warning[];
 }
 
-const FORMAT = 'hermesctl list cache 2';
+const FORMAT = 'hermesctl list cache 3';
 const MAX_ENTRIES = 64;
+/** A longer answer is not kept: to read it would take as long as to make it. */
+export const MAX_ROWS = 20_000;
 const ENTRY = /^[0-9a-f]{16}\.json$/;
 /** Also what a process left behind that was killed while it wrote. */
 const LEFTOVER = /^[0-9a-f]{16}\.json/;
@@ -72,34 +72,41 @@ export class ListCache {
     return this.own.prepare();
   }
 
+  /** Whether an answer is kept under this key that still holds. */
+  has(key: string): boolean {
+    return this.find(key) !== undefined;
+  }
+
   /** The answer that is kept under this key and still holds. */
   get(key: string): CachedList | undefined {
-    const stored = this.read(nameOf(key));
-    if (stored?.key !== key || !isAsStamped(stored.stamp, this.deps.fs)) return undefined;
+    const found = this.find(key);
+    const kept = found && (parsed(found.body) as Body | undefined);
+    if (!found || !kept) return undefined;
     this.own.touch(nameOf(key));
-    return {
-      ...stored,
-      rows: stored.rows.map((row) => new SessionRow(new Map(row.map(([name, json]) => [name, new RawJson(json)])))),
-    };
+    const { total, source, agent, warnings } = found.header;
+    const rows = kept.rows.map((row) => new KeptRow(row, kept.keys));
+    return { rows, activities: kept.activities, total, source, agent, warnings };
   }
 
   /** Keeps an answer, and lets go of those that were not used for longest. */
   set(key: string, of: { stateDir: string; profile: string | null }, stamp: SourceStamp, list: CachedList): void {
     const { rows, activities, total, source, agent, warnings } = list;
-    const stored: Stored = {
-      format: FORMAT,
-      key,
-      ...of,
-      stamp,
-      rows: rows.map((row) => [...row.entries()].map(([name, raw]): [string, string] => [name, raw.text])),
-      activities,
-      total,
-      source,
-      agent,
-      warnings,
-    };
-    if (!this.own.write(nameOf(key), stored)) return;
-    for (const { file } of this.entries().slice(MAX_ENTRIES)) this.own.remove(path.basename(file));
+    if (rows.length > MAX_ROWS) return;
+    const header: Header = { format: FORMAT, key, ...of, stamp, total, source, agent, warnings };
+    const body: Body = { ...keptRows(rows), activities };
+    if (
+      !this.own.write(
+        nameOf(key),
+        `${JSON.stringify(header)}
+${JSON.stringify(body)}`,
+      )
+    )
+      return;
+    const names = this.own.names().filter((name) => ENTRY.test(name));
+    if (names.length <= MAX_ENTRIES) return;
+    const usedAt = new Map(names.map((name) => [name, this.own.describe(name)?.usedAt ?? 0]));
+    names.sort((a, b) => usedAt.get(b)! - usedAt.get(a)!);
+    for (const name of names.slice(MAX_ENTRIES)) this.own.remove(name);
   }
 
   /** All that is kept, the last used first. */
@@ -108,10 +115,10 @@ export class ListCache {
       .names()
       .filter((name) => ENTRY.test(name))
       .flatMap((name) => {
-        const stored = this.read(name);
+        const header = this.read(name)?.header;
         const file = this.own.describe(name);
-        if (!stored || !file) return [];
-        return [{ file: this.own.pathOf(name), stateDir: stored.stateDir, profile: stored.profile, ...file }];
+        if (!header || !file) return [];
+        return [{ file: this.own.pathOf(name), stateDir: header.stateDir, profile: header.profile, ...file }];
       });
     return entries.sort((a, b) => b.usedAt - a.usedAt);
   }
@@ -125,7 +132,7 @@ export class ListCache {
    */
   clear(profile?: string): number {
     const isOther = (name: string): boolean => {
-      const of = profile === undefined ? undefined : this.read(name);
+      const of = profile === undefined ? undefined : this.read(name)?.header;
       return of !== undefined && of.profile !== null && of.profile !== profile;
     };
     return this.own
@@ -134,9 +141,37 @@ export class ListCache {
       .filter((name) => this.own.remove(name)).length;
   }
 
-  private read(name: string): Stored | undefined {
-    const stored = this.own.read(name) as Stored | null | undefined;
-    return stored?.format === FORMAT ? stored : undefined;
+  private find(key: string): Entry | undefined {
+    const entry = this.read(nameOf(key));
+    return entry?.header.key === key && isAsStamped(entry.header.stamp, this.deps.fs) ? entry : undefined;
+  }
+
+  private read(name: string): Entry | undefined {
+    const bytes = this.own.read(name);
+    const end = bytes?.indexOf(NEWLINE) ?? -1;
+    if (!bytes || end < 0) return undefined;
+    const header = parsed(bytes.subarray(0, end)) as Header | null | undefined;
+    return header?.format === FORMAT ? { header, body: bytes.subarray(end + 1) } : undefined;
+  }
+}
+
+/** The second line. */
+interface Body extends KeptRows {
+  activities: number[];
+}
+
+interface Entry {
+  header: Header;
+  body: Buffer;
+}
+
+const NEWLINE = 0x0a;
+
+function parsed(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8')) as unknown;
+  } catch {
+    return undefined;
   }
 }
 

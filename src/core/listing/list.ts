@@ -6,7 +6,7 @@ import { readProjects } from '../projects/read';
 import type { RowDefaults, SessionRow } from '../session/row';
 import { type ListedRow, type ListFilter, matches, sortRows, type SortKey } from './query';
 import { type AgentPart, withAgentParts } from './agent-rows';
-import { loadRows, type StoreRows } from './rows';
+import { type StoreRows, withStoreRows } from './rows';
 import { isRunning } from './running';
 
 /** A whole list query. */
@@ -52,7 +52,10 @@ export async function listSessions(
   defaults: RowDefaults,
   deps: Deps,
 ): Promise<ListResult> {
-  const store = await loadRows(location, defaults, deps);
+  return withStoreRows(location, defaults, deps, (store) => listOf(store, query, deps));
+}
+
+async function listOf(store: StoreRows, query: ListQuery, deps: Deps): Promise<ListResult> {
   const matching = store.rows.filter((listed) => matches(listed, query.filter));
   if (query.agent === undefined) return result(store, pageOf(matching, query), matching.length);
   return withAgentParts(query.agent, deps, async (parts) => {
@@ -94,7 +97,7 @@ function pageOf(rows: ListedRow[], { sort, reverse, limit, offset, runningFirst 
 
 function result(store: StoreRows, page: ListedRow[], total: number, warnings: Warning[] = []): ListResult {
   return {
-    rows: page.map(({ row }) => row),
+    rows: page.map(({ row }) => row.whole()),
     activities: page.map(({ activity }) => activity),
     total,
     source: store.source,

@@ -1,6 +1,6 @@
 import type { Deps } from '../deps';
 import { HermesctlError, type Warning } from '../errors';
-import { readIndex } from '../index/read';
+import { type IndexReading, withIndex } from '../index/read';
 import { toFloat, truthy } from '../json/python';
 import { FALSE, RawJson } from '../json/raw';
 import { Window } from '../json/window';
@@ -31,17 +31,47 @@ export function rowDefaults(location: Location, userHome: string): RowDefaults {
 const MANY = 16;
 
 /**
- * The rows of every session of the store that can be read: from the index
- * where it is good, from the files where it is not, and from the file for each
- * row that the index misses, that lacks `last_message_at`, or whose turn is
- * pending (its row ages fastest). Rows without a file are left out. A file that
- * had to be read and is damaged becomes a warning. Nothing is written.
+ * The rows of every session of the store that can be read, all in memory. See
+ * {@link withStoreRows}, which needs not have them all.
  *
  * @throws HermesctlError `STORE_NOT_FOUND`, `IO_ERROR`.
  */
 export async function loadRows(location: Location, defaults: RowDefaults, deps: Deps): Promise<StoreRows> {
+  return withStoreRows(location, defaults, deps, (store) => {
+    const rows = store.rows.map(({ row, activity }) => ({ row: row.whole(), activity }));
+    return Promise.resolve({ ...store, rows });
+  });
+}
+
+/**
+ * Hands over the rows of every session of the store that can be read: from the
+ * index where it is good, from the files where it is not, and from the file for
+ * each row that the index misses, that lacks `last_message_at`, or whose turn is
+ * pending (its row ages fastest). Rows without a file are left out. A file that
+ * had to be read and is damaged becomes a warning. Nothing is written.
+ *
+ * @param use may look at the rows as long as it runs; of those that it gives back it gives `whole()`.
+ * @throws HermesctlError `STORE_NOT_FOUND`, `IO_ERROR`.
+ */
+export async function withStoreRows<T>(
+  location: Location,
+  defaults: RowDefaults,
+  deps: Deps,
+  use: (store: StoreRows) => Promise<T>,
+): Promise<T> {
   const ids = sessionIds(deps.fs, location);
-  const index = readIndex(deps.fs, location.indexFile.value);
+  return withIndex(deps.fs, location.indexFile.value, async (index) =>
+    use(await rowsOf(ids, index, location, defaults, deps)),
+  );
+}
+
+async function rowsOf(
+  ids: string[],
+  index: IndexReading,
+  location: Location,
+  defaults: RowDefaults,
+  deps: Deps,
+): Promise<StoreRows> {
   const warnings: Warning[] = [];
   if (index.state === 'broken') {
     warnings.push({
@@ -52,23 +82,34 @@ export async function loadRows(location: Location, defaults: RowDefaults, deps: 
     });
   }
 
-  const live = new Set(ids);
-  const found = new Map<string, ListedRow>();
+  const places = new Map<string, number>();
+  for (const [place, id] of ids.entries()) places.set(id, place);
+  /** Where in `rows` the session of each id is; -1: nowhere yet. */
+  const rowOfId = new Int32Array(ids.length).fill(-1);
+  const rows: (ListedRow | undefined)[] = [];
+  const put = (place: number, row: ListedRow | undefined): void => {
+    if (rowOfId[place] < 0) rowOfId[place] = rows.push(row) - 1;
+    else rows[rowOfId[place]] = row;
+  };
   if (index.state === 'good') {
-    for (const row of index.rows) if (live.has(row.id)) found.set(row.id, fromIndex(row));
+    for (const row of index.rows) {
+      const place = places.get(row.id);
+      if (place !== undefined) put(place, fromIndex(row));
+    }
   }
-  const toRead = ids.filter((id) => {
-    const row = found.get(id)?.row;
+  const toRead = [...ids.keys()].filter((place) => {
+    const row = rows[rowOfId[place]]?.row;
     return row === undefined || !row.has('last_message_at') || truthy(row.value('pending_user_message'));
   });
 
   const window = toRead.length >= MANY ? Window.fast() : undefined;
   let done = 0;
-  for (const id of toRead) {
+  for (const place of toRead) {
+    const id = ids[place];
     try {
       const sidecar = scanSidecar(deps.fs, location.sessionsDir.value, id, window);
-      if (sidecar) found.set(id, fromSidecar(sidecar, defaults));
-      else found.delete(id);
+      const listed = sidecar && fromSidecar(sidecar, defaults);
+      put(place, listed && { ...listed, row: showable(listed.row) });
       if (sidecar) warnings.push(...sidecar.warnings);
     } catch (error) {
       warnings.push(asWarning(error, id));
@@ -77,32 +118,39 @@ export async function loadRows(location: Location, defaults: RowDefaults, deps: 
     const pause = deps.breathe();
     if (pause) await pause;
   }
-  const rows = [...found.values()].map(showable);
-  const read = toRead.map((id) => sidecarPath(location.sessionsDir.value, id));
-  return { rows, ids, source: index.state === 'good' ? 'index' : 'files', read, warnings };
+  return {
+    rows: rows.filter((row) => row !== undefined),
+    ids,
+    source: index.state === 'good' ? 'index' : 'files',
+    read: toRead.map((place) => sidecarPath(location.sessionsDir.value, ids[place])),
+    warnings,
+  };
 }
 
 function fromIndex(row: SessionRow): ListedRow {
-  return { row, activity: firstTime(row.value('last_message_at'), row.value('updated_at')) };
+  const activity = timeOf(row.value('last_message_at')) || timeOf(row.value('updated_at'));
+  return { row: showable(row), activity };
 }
 
 /** The listed row of one sidecar. */
 export function fromSidecar(sidecar: ScannedSidecar, defaults: RowDefaults): ListedRow {
   const row = compactRow(sidecar, defaults);
-  return { row, activity: firstTime(sidecar.transcript.lastAt, row.value('updated_at')) };
+  return { row, activity: timeOf(sidecar.transcript.lastAt) || timeOf(row.value('updated_at')) };
 }
 
-/** The first of two times that is one; 0 where neither is. */
-function firstTime(...values: unknown[]): number {
-  const time = values.map(toFloat).find((value) => value !== undefined && Number.isFinite(value) && value !== 0);
-  return time ?? 0;
+/** A time as a number; 0 where it is none. */
+function timeOf(value: unknown): number {
+  const time = toFloat(value);
+  return time !== undefined && Number.isFinite(time) ? time : 0;
 }
 
 /** Sessions older than profiles belong to the default one; what streams is known to a server only. */
-function showable({ row, activity }: ListedRow): ListedRow {
-  const profile = truthy(row.value('profile')) ? row.raw('profile')! : RawJson.of(DEFAULT_PROFILE);
-  return { row: row.with({ profile, is_streaming: FALSE }), activity };
+function showable(row: SessionRow): SessionRow {
+  return row.with(truthy(row.value('profile')) ? AT_REST : AT_REST_BY_DEFAULT);
 }
+
+const AT_REST = { is_streaming: FALSE };
+const AT_REST_BY_DEFAULT = { profile: RawJson.of(DEFAULT_PROFILE), ...AT_REST };
 
 /** A file that could not be read, as a warning; a bug stays a bug. */
 function asWarning(error: unknown, id: string): Warning {

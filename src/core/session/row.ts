@@ -30,6 +30,17 @@ export class SessionRow {
     return this.fields.get(key)?.value();
   }
 
+  /** The row as one line of JSON that any reader takes, where that is at hand: what rendering its entries gives. */
+  line(): string | undefined {
+    return undefined;
+  }
+
+  /** The same row, with nothing left to be read of the file that it came from. */
+  // eslint-disable-next-line @typescript-eslint/prefer-return-this-type -- a row that is read now is another object
+  whole(): SessionRow {
+    return this;
+  }
+
   entries(): IterableIterator<[string, RawJson]> {
     return this.fields.entries();
   }

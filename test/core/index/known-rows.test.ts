@@ -15,14 +15,13 @@ import { makeStore, session, temporaryDirectory, type TestStore, writeSidecar } 
 const aTick = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 150));
 
 /** A store, and its index made again and again. */
-function fixture(store: TestStore) {
-  const deps = testDeps();
+function fixture(store: TestStore, deps = testDeps()) {
   const location = { ...locationOf(store), cacheDir: { value: temporaryDirectory(), source: 'test' } };
   const defaults = rowDefaults(location, store.root);
   const reindex = async (version = '1', trust = true): Promise<ReindexPlan> => {
     const known = knownRowsAt(location, defaults, { version, trust }, deps);
     const plan = await planRebuild(location, defaults, deps, known);
-    await applyReindex(plan, deps);
+    await applyReindex(plan, deps, known);
     known.save();
     return plan;
   };
@@ -57,6 +56,49 @@ it('reads everything for another version, where it is told to, and where what it
   const dir = path.join(location.cacheDir.value, 'index');
   for (const name of fs.readdirSync(dir)) fs.writeFileSync(path.join(dir, name), '{"format":');
   expect((await reindex()).filesRead).toBe(3);
+});
+
+it('opens no file of the store where nothing changed, and not even the index where its times tell that', async () => {
+  const store = three();
+  const opened: string[] = [];
+  const openSync: typeof fs.openSync = (file, ...rest) => {
+    opened.push(path.basename(String(file)));
+    return fs.openSync(file, ...rest);
+  };
+  const { reindex } = fixture(store, testDeps({ fs: { openSync } }));
+  await aTick();
+  await reindex();
+  await aTick();
+  opened.length = 0;
+  expect(await reindex()).toMatchObject({ filesRead: 0, changed: false, rows: 3 });
+  expect(opened, 'what was written is looked at once').toEqual(['_index.json']);
+  opened.length = 0;
+  expect(await reindex()).toMatchObject({ filesRead: 0, changed: false, rows: 3, added: [], updated: [], removed: [] });
+  expect(opened).toEqual([]);
+});
+
+it.each<[string, (known: Buffer) => Uint8Array]>([
+  ['cut short', (known) => known.subarray(0, -1)],
+  ['longer than it says', (known) => Buffer.concat([known, Buffer.from('\nd')])],
+  ['without its rows', (known) => known.subarray(0, known.indexOf(10) + 1)],
+  ['without a line', () => Buffer.from('hermesctl')],
+  [
+    'of another format',
+    (known) => Buffer.from(known.toString('latin1').replace('index rows 1', 'index rows 0'), 'latin1'),
+  ],
+  ['of another store', (known) => Buffer.from(known.toString('latin1').replace('sessions', 'sessionz'), 'latin1')],
+])('believes nothing of what it knew where that is %s', async (_, spoil) => {
+  const store = three();
+  const { reindex, location } = fixture(store);
+  await aTick();
+  await reindex();
+  const dir = path.join(location.cacheDir.value, 'index');
+  const [file] = fs.readdirSync(dir).map((name) => path.join(dir, name));
+  const known = fs.readFileSync(file);
+  fs.writeFileSync(file, spoil(known));
+  expect((await reindex()).filesRead).toBe(3);
+  fs.writeFileSync(file, known);
+  expect((await reindex()).filesRead).toBe(0);
 });
 
 it('remembers whatever the version and the place are called', async () => {
@@ -114,6 +156,30 @@ const CHANGES: Record<string, (store: TestStore, id: string, words: string) => v
     const text = fs.readFileSync(indexOf(store), 'utf8');
     if (text.startsWith('[\n') && text.endsWith('\n]'))
       fs.writeFileSync(indexOf(store), `${text.slice(0, -2)},\n  {\n    "session_id": "a"\n  }\n]`);
+  },
+  'writes into a row': (store, _id, words) => {
+    if (!fs.existsSync(indexOf(store))) return;
+    const text = fs.readFileSync(indexOf(store), 'utf8');
+    fs.writeFileSync(indexOf(store), text.replace('"title": "', `"title": "${words}`));
+  },
+  'lays the index out anew': (store) => {
+    if (!fs.existsSync(indexOf(store))) return;
+    const text = fs.readFileSync(indexOf(store), 'utf8');
+    if (text.endsWith('\n]')) fs.writeFileSync(indexOf(store), `${text.slice(0, -2)}]\n`);
+  },
+  'sorts the index otherwise': (store) => {
+    if (!fs.existsSync(indexOf(store))) return;
+    const text = fs.readFileSync(indexOf(store), 'utf8');
+    if (text.startsWith('[\n  ') && text.endsWith('\n]'))
+      fs.writeFileSync(
+        indexOf(store),
+        `[\n  ${text
+          .slice(4, -2)
+          .split(',\n  {')
+          .reverse()
+          .map((row) => `{${row.trim().replace(/^\{/, '')}`)
+          .join(',\n  ')}\n]`,
+      );
   },
   nothing: () => undefined,
 };

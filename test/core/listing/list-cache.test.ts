@@ -4,6 +4,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
+import { Renderer } from '../../../src/cli/output/document';
 import type { Deps } from '../../../src/core/deps';
 import {
   byRuntime,
@@ -112,6 +113,32 @@ describe('an answer', () => {
     expect(said(kept)).toEqual(said(made));
     expect(kept.rows.find(({ id }) => id === 'one')?.raw('input_tokens')?.text).toBe('12345678901234567890');
     expect(kept.warnings).toMatchObject([{ code: 'SESSION_DAMAGED', session_id: 'hurt' }]);
+  });
+
+  it('has its rows as they are shown, but where a value is shown otherwise than it is spelled', async () => {
+    const spelled = (id: string, cost: string): string =>
+      `{"session_id":"${id}","title":"T","created_at":1.0,"updated_at":2.50,"estimated_cost":${cost},"messages":[]}`;
+    const fixture = new Fixture(makeStore({ plain: spelled('plain', '0.10'), odd: spelled('odd', 'NaN') }));
+    await aTick();
+    const made = await fixture.list();
+    const kept = await fixture.list();
+    expect(kept.cache).toBe('hit');
+    const shown = new Renderer(() => undefined);
+    const line = (list: CachedListResult, id: string) => list.rows.find((row) => row.id === id)?.line();
+    const plain = made.rows.find(({ id }) => id === 'plain')!;
+    expect(line(kept, 'plain')).toBe(shown.entries(plain.entries(), ''));
+    expect(line(kept, 'plain')).toContain('"estimated_cost":0.10,');
+    expect([line(made, 'plain'), line(kept, 'odd')]).toEqual([undefined, undefined]);
+  });
+
+  it('is not kept where it is very long', async () => {
+    const fixture = new Fixture(makeStore({ one: talk('one') }));
+    await aTick();
+    const made = await fixture.list();
+    const rows = Array.from({ length: 20_001 }, () => made.rows[0]);
+    fixture.cache.set('long', { stateDir: fixture.store.stateDir, profile: null }, {}, { ...made, rows });
+    fixture.cache.set('short', { stateDir: fixture.store.stateDir, profile: null }, {}, made);
+    expect([fixture.cache.get('long'), fixture.cache.get('short')?.total]).toEqual([undefined, 1]);
   });
 
   it('is not kept while a change could still hide in it, nor where it is of the last days', async () => {
@@ -235,6 +262,7 @@ describe('the directory', () => {
   it.each<[string, (file: string) => void]>([
     ['is broken', (file) => fs.writeFileSync(file, '{"format"')],
     ['is of another kind', (file) => fs.writeFileSync(file, '{"format":"something else"}')],
+    ['is cut short', (file) => fs.truncateSync(file, fs.statSync(file).size - 10)],
     ['is no object', (file) => fs.writeFileSync(file, 'null')],
     ['others may write', (file) => fs.chmodSync(file, 0o666)],
     [
