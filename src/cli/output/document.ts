@@ -94,15 +94,26 @@ export class JsonDocument {
     items: Iterable<T> | AsyncIterable<T>,
     render: (item: T, path: string) => string,
   ): Promise<void> {
+    await this.pushed<T>(name, render, async (push) => {
+      for await (const item of items) push(item);
+    });
+  }
+
+  /** As {@link array}, of items that are pushed by whoever finds them. */
+  async pushed<T>(
+    name: string,
+    render: (item: T, path: string) => string,
+    find: (push: (item: T) => void) => Promise<void>,
+  ): Promise<void> {
     this.key(name);
     this.out.write('[');
     this.inArray = true;
     let i = 0;
-    for await (const item of items) {
+    await find((item) => {
       const text = render(item, `${name}[${i}]`);
       this.out.write(`${i === 0 ? '\n' : ',\n'}${text}`);
       i++;
-    }
+    });
     this.inArray = false;
     this.out.write(i === 0 ? ']' : '\n]');
   }

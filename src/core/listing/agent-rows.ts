@@ -1,6 +1,7 @@
 import { countMessages, countUserTurns } from '../agent-db/counts';
 import type { AgentDatabase } from '../agent-db/database';
 import { readLineageKeys, sessionsById } from '../agent-db/lineage-keys';
+import { type AgentTranscript, readTranscript } from '../agent-db/messages';
 import { withAgentDatabase } from '../agent-db/open';
 import { activityOf, type AgentSession, project } from '../agent-db/projection';
 import { agentRow, recordedCount } from '../agent-db/row';
@@ -145,6 +146,15 @@ export class AgentParts {
       if (pause) await pause;
     }
     return found;
+  }
+
+  /**
+   * The transcript of a conversation that {@link rows} gave.
+   *
+   * @throws HermesctlError `DATABASE_UNUSABLE`
+   */
+  transcript(id: string): Promise<AgentTranscript> {
+    return readTranscript(this.origins.get(id)!.database, id);
   }
 
   /** These rows with counts of messages where none is recorded: for an order that hangs on them. */
