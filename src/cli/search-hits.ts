@@ -120,22 +120,29 @@ function terminalFace(context: Context, { context: asked, others }: SearchFaceOp
   const marked = (text: string): string => (text === '' ? '' : bold(red(text)));
   let last: string | undefined;
 
-  const heading = ({ session_id, title }: Found): void => {
+  /** The title, with what was found in it marked there. */
+  const heading = ({ session_id, title, hits: [first] }: Found): void => {
     if (last !== undefined) context.line();
     last = session_id;
     const id = visibleLine(session_id);
+    const room = Math.max(12, columns - displayWidth(id) - 2);
     const value = title?.value();
-    const text = typeof value === 'string' ? oneLine(value) : '';
-    const cut = truncate(text, Math.max(12, columns - displayWidth(id) - 2));
-    context.line(cut === '' ? bold(id) : `${bold(cut)}  ${dim(id)}`);
+    const text = typeof value === 'string' ? bold(truncate(oneLine(value), room)) : '';
+    const shown = first.in === 'title' ? excerptOf(first, room) : text;
+    context.line(shown === '' ? bold(id) : `${shown}  ${dim(id)}`);
+  };
+  const excerptOf = (hit: Hit, room: number | undefined): string => {
+    const whole = { before: oneLine(hit.before), match: oneLine(hit.match), after: oneLine(hit.after) };
+    const { before, match, after } = room === undefined ? whole : fitExcerpt(whole, room);
+    return `${before}${marked(match)}${others ? after.replace(others, marked) : after}`;
   };
   const line = (hit: Hit): void => {
     const isWide = columns >= WIDE_ENOUGH && asked === undefined;
-    const who = visibleLine(hit.role ?? hit.in);
+    const who = visibleLine(hit.role ?? '');
     const index = String(hit.index ?? '');
     const label = isWide
       ? `${index.padStart(INDEX_WIDTH)} ${truncate(who, ROLE_WIDTH).padEnd(ROLE_WIDTH)} `
-      : `  ${hit.index === undefined ? '' : `${index} `}${who}`;
+      : `  ${index} ${who}`;
     const notes = [
       ...(hit.in === 'reasoning' ? ['reasoning'] : []),
       ...(hit.tool === undefined ? [] : [oneLine(hit.tool)]),
@@ -143,18 +150,13 @@ function terminalFace(context: Context, { context: asked, others }: SearchFaceOp
     ].join(' ');
     const lead = notes === '' ? '' : `${truncate(notes, 24)}${isWide ? ' ' : ''}`;
     const room = isWide ? columns - displayWidth(label) - displayWidth(lead) : columns - 4;
-    const before = oneLine(hit.before);
-    const match = oneLine(hit.match);
-    const after = oneLine(hit.after);
-    const fit = asked === undefined ? fitExcerpt({ before, match, after }, room) : { before, match, after };
-    const rest = others ? fit.after.replace(others, marked) : fit.after;
-    const excerpt = `${fit.before}${marked(fit.match)}${rest}`;
+    const excerpt = excerptOf(hit, asked === undefined ? room : undefined);
     if (isWide) context.line(`${cyan(label)}${dim(lead)}${excerpt}`);
     else context.line(`${cyan(label)}${lead === '' ? '' : ` ${dim(lead)}`}\n    ${excerpt}`);
   };
   return (found) => {
     if (found.session_id !== last) heading(found);
-    found.hits.forEach(line);
+    found.hits.filter((hit) => hit.in !== 'title').forEach(line);
   };
 }
 

@@ -99,6 +99,13 @@ describe.each(STORE_VECTORS)('output on %s agrees with its schema', (name) => {
     await run('sessions-list', ['sessions', 'list', '--only-archived', '--limit', '1'], store);
   });
 
+  it('sessions search', async () => {
+    const store = vectorStore(name);
+    const { json } = await run('sessions-search', ['sessions', 'search', 'a', '--all', '--agent'], store);
+    expect((json['hits'] as unknown[]).length).toBeGreaterThan(3);
+    await run('sessions-search', ['sessions', 'search', '.', '--regex', '--in', 'tools', '--limit', '2'], store);
+  });
+
   it('sessions show, whole and metadata', async () => {
     const store = vectorStore(name);
     await Promise.all(idsOf(store).map((id) => run('sessions-show', ['sessions', 'show', id], store)));

@@ -94,26 +94,41 @@ export class JsonDocument {
     items: Iterable<T> | AsyncIterable<T>,
     render: (item: T, path: string) => string,
   ): Promise<void> {
-    await this.pushed<T>(name, render, async (push) => {
-      for await (const item of items) push(item);
-    });
+    this.key(name);
+    this.out.write('[');
+    this.inArray = true;
+    let i = 0;
+    for await (const item of items) {
+      const text = render(item, `${name}[${i}]`);
+      this.out.write(`${i === 0 ? '\n' : ',\n'}${text}`);
+      i++;
+    }
+    this.inArray = false;
+    this.out.write(i === 0 ? ']' : '\n]');
   }
 
-  /** As {@link array}, of items that are pushed by whoever finds them. */
+  /**
+   * As {@link array}, of items that are handed over by whoever finds them. It is
+   * begun with the first: what fails before is no failure midway.
+   */
   async pushed<T>(
     name: string,
     render: (item: T, path: string) => string,
     find: (push: (item: T) => void) => Promise<void>,
   ): Promise<void> {
-    this.key(name);
-    this.out.write('[');
-    this.inArray = true;
     let i = 0;
+    const begin = (): void => {
+      this.key(name);
+      this.out.write('[');
+    };
     await find((item) => {
       const text = render(item, `${name}[${i}]`);
+      if (i === 0) begin();
+      this.inArray = true;
       this.out.write(`${i === 0 ? '\n' : ',\n'}${text}`);
       i++;
     });
+    if (i === 0) begin();
     this.inArray = false;
     this.out.write(i === 0 ? ']' : '\n]');
   }

@@ -35,15 +35,19 @@ const EVERYWHERE: Marks = { within: () => true };
 export class Looker {
   private buffer = Buffer.allocUnsafe(256 * 1024);
 
-  constructor(private readonly pattern: Pattern) {}
+  constructor(
+    private readonly pattern: Pattern,
+    /** Bytes to look at in one piece: more than any spelling of a pattern. Tests put boundaries everywhere. */
+    private readonly window = WINDOW,
+  ) {}
 
   look(file: OpenFile): Looked {
     const size = Number(file.stamp.size);
-    return size < WINDOW ? this.small(file, size) : this.large(file, size);
+    return size < this.window ? this.small(file, size) : this.large(file, size);
   }
 
   private small(file: OpenFile, size: number): Looked {
-    if (this.buffer.length <= size) this.buffer = Buffer.allocUnsafe(Math.min(WINDOW, size * 2));
+    if (this.buffer.length <= size) this.buffer = Buffer.allocUnsafe(Math.min(this.window, size * 2));
     // Of a file that grows meanwhile, what was there when it was opened.
     const bytes = this.buffer.subarray(0, fill(file.source, this.buffer.subarray(0, size), 0));
     const { bytes: expression } = this.pattern;
@@ -59,20 +63,20 @@ export class Looker {
 
   private large(file: OpenFile, size: number): Looked {
     const { bytes: expression, longest } = this.pattern;
-    if (this.buffer.length < WINDOW) this.buffer = Buffer.allocUnsafe(WINDOW);
+    if (this.buffer.length < this.window) this.buffer = Buffer.allocUnsafe(this.window);
     const marked = new MarkedBlocks(size);
     let ends = Buffer.alloc(0);
     let at = 0;
     for (;;) {
-      const window = this.buffer.subarray(0, fill(file.source, this.buffer.subarray(0, WINDOW), at));
+      const window = this.buffer.subarray(0, fill(file.source, this.buffer.subarray(0, this.window), at));
       if (expression) marked.add(expression, window, at);
       if (at === 0) ends = Buffer.from(window.subarray(0, ENDS));
-      if (window.length < WINDOW) {
+      if (window.length < this.window) {
         ends = Buffer.concat([ends, window.subarray(-ENDS)]);
         at += window.length;
         break;
       }
-      at += WINDOW - longest; // so that nothing hides between two windows
+      at += this.window - longest; // so that nothing hides between two windows
     }
     return {
       bytes: at,

@@ -10,7 +10,7 @@ import type { Location } from '../location/location';
 import { compactRow, type RowDefaults, type SessionRow } from '../session/row';
 import { EMPTY_TRANSCRIPT } from '../session/transcript';
 import { scanOpenSidecar, sidecarPath } from '../sidecar/read';
-import { Looker } from './candidates';
+import { type Looked, Looker } from './candidates';
 import { type Hit, hitInTitle, MessageBatch, type Wanted, wantsMessages, wantsTitles } from './hit';
 import type { Pattern } from './pattern';
 import { hitsInSession, type Walked, walkSession } from './session-file';
@@ -155,17 +155,21 @@ class SessionSearch {
   private file(id: string, isKnown: boolean): void {
     withFile(this.deps.fs, sidecarPath(this.location.sessionsDir.value, id), (file) => {
       const looked = this.looker.look(file);
-      this.searched.sessions++;
       this.searched.files++;
       this.searched.bytes += looked.bytes;
-      if (!looked.marks && !looked.isOdd) return;
-      // Also where it seems damaged and holds nothing: the walk says what is wrong.
-      const walked = walkSession(file, looked, id, this.buffer);
-      if (!looked.marks || !(isKnown || this.isMeant(file, id, walked))) return;
-      const session = { session_id: id, title: walked.fields.get('title'), storedIn: 'store' } as const;
-      const hits = hitsInSession(file, looked, walked, this.wanted, (count) => (this.searched.messages += count));
-      for (const batch of hits) if (!this.give({ ...session, hits: batch })) return;
+      if (looked.marks || looked.isOdd) {
+        const walked = walkSession(file, looked, id, this.buffer);
+        if (!isKnown && !this.isMeant(file, id, walked)) return;
+        this.searched.sessions++;
+        if (looked.marks) this.hitsIn(file, id, looked, walked);
+      } else this.searched.sessions++; // whether it is meant or not, it holds nothing
     });
+  }
+
+  private hitsIn(file: OpenFile, id: string, looked: Looked, walked: Walked): void {
+    const session = { session_id: id, title: walked.fields.get('title'), storedIn: 'store' } as const;
+    const hits = hitsInSession(file, looked, walked, this.wanted, (count) => (this.searched.messages += count));
+    for (const batch of hits) if (!this.give({ ...session, hits: batch })) return;
   }
 
   /** Whether a session without a row is one that is meant. When it was active last is only looked for where it matters. */
