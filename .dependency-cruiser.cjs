@@ -12,7 +12,7 @@ const ROOMS = [
   'agent-db',
   'listing',
   'search',
-
+  'stats',
   'changes',
   'memory',
   'server',
