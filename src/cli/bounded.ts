@@ -1,7 +1,7 @@
 import { HermesctlError } from '../core/errors';
 import type { Bounded } from '../core/search/hit';
 
-const SECONDS = 10;
+const SECONDS = 5;
 
 /**
  * Bounds the time that matching a regular expression may take: one that tries

@@ -212,7 +212,7 @@ th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); white-space
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 .name { max-width: 22rem; overflow: hidden; text-overflow: ellipsis; } code { font-size: .85em; }
 .meter { width: 30%; min-width: 5rem; } .meter svg { display: block; width: 100%; height: .6rem; }
-svg.plot { display: block; width: 100%; height: auto; } .bar, .p0 { fill: var(--c1); } .p1 { fill: var(--c2); } .p2 { fill: var(--c3); } .p3 { fill: var(--c4); }
+svg.plot { display: block; width: 100%; min-width: 38rem; height: auto; } svg.stack { display: block; width: 100%; height: 1.1rem; } .bar, .p0 { fill: var(--c1); } .p1 { fill: var(--c2); } .p2 { fill: var(--c3); } .p3 { fill: var(--c4); }
 .plot line { stroke: var(--line); } .plot text { fill: var(--soft); font: 11px system-ui, sans-serif; }
 .legend { display: flex; flex-wrap: wrap; gap: .3rem 1rem; margin: .5rem 0; padding: 0; list-style: none; font-size: .85rem; color: var(--soft); }
 .legend svg { width: .7rem; height: .7rem; margin-right: .35rem; }

@@ -15,7 +15,7 @@ import type { Context } from './context';
 import type { OutputValue } from './output/document';
 import { byteSize, counted, grouped } from './output/numbers';
 import { columnsThatFit, renderTable } from './output/table';
-import { fuzzyTime, localTime } from './output/time';
+import { localTime } from './output/time';
 import { visibleLine } from './output/visible';
 
 /** All that `stats` shows. */
@@ -114,13 +114,14 @@ async function showTables(context: Context, result: StatsResult): Promise<void> 
     context.line();
     context.line(bold(text));
   };
-  for (const text of await summaryLines(context, stats)) context.line(text);
+  const leftOut: string[] = [];
+  for (const text of summaryLines(stats)) context.line(text);
   heading('On disk');
   await table(context, [{ header: '', align: 'left' }, { header: 'FILES' }, { header: 'SIZE' }], storageRows(storage));
   for (const [by, groups] of stats.groups) {
     if (groups.length === 0) continue;
     heading(HEADINGS[by]);
-    await groupTable(context, by, groups.slice(0, top), result);
+    leftOut.push(...(await groupTable(context, by, groups.slice(0, top), result)));
     if (groups.length > top)
       context.line(context.colors.dim(`and ${counted(groups.length - top, 'more group')}: --top`));
   }
@@ -131,16 +132,17 @@ async function showTables(context: Context, result: StatsResult): Promise<void> 
   for (const [name, sessions] of [['Biggest', stats.biggest] as const, ['Oldest', stats.oldest] as const]) {
     if (sessions.length === 0) continue;
     heading(name);
-    await sessionTable(context, sessions);
+    leftOut.push(...(await sessionTable(context, sessions)));
   }
+  if (leftOut.length > 0) context.note(`Too narrow here for: ${[...new Set(leftOut)].join(', ')}.`);
 }
 
-async function summaryLines(context: Context, { totals, first, last }: Stats): Promise<string[]> {
+function summaryLines({ totals, first, last }: Stats): string[] {
   const { sessions, messages, bytes } = totals;
   const tokens = (key: string): string => grouped(Number(totals.usage[key].text));
   const times = [
     ...(first === undefined ? [] : [`begun since ${localTime(first).slice(0, 10)}`]),
-    ...(last === undefined ? [] : [`last active ${await fuzzyTime(last, context.deps.clock.now())}`]),
+    ...(last === undefined ? [] : [`last active ${localTime(last)}`]),
   ].join(', ');
   return [
     `${counted(sessions, 'session')}, ${counted(messages, 'message')}, ${byteSize(bytes)}`,
@@ -200,7 +202,7 @@ async function groupTable(
   by: GroupKey,
   groups: readonly Group[],
   { projects }: StatsResult,
-): Promise<void> {
+): Promise<string[]> {
   const rows = groups.map((group) => [
     groupName(by, group.key, projects),
     grouped(group.sessions),
@@ -217,10 +219,10 @@ async function groupTable(
   // A column that says nothing is none.
   const used = columns.map((_, c) => c === 0 || rows.some((row) => row[c] !== ''));
   const only = <T>(cells: readonly T[]): T[] => cells.filter((_, c) => used[c]);
-  await table(context, only(columns), rows.map(only));
+  return table(context, only(columns), rows.map(only));
 }
 
-async function sessionTable(context: Context, sessions: readonly Counted[]): Promise<void> {
+function sessionTable(context: Context, sessions: readonly Counted[]): Promise<string[]> {
   const rows = sessions.map(({ row, bytes }) => [
     visibleLine(row.id),
     bytes === undefined ? '' : byteSize(bytes),
@@ -233,18 +235,19 @@ async function sessionTable(context: Context, sessions: readonly Counted[]): Pro
     { header: 'BEGUN', align: 'left' },
     { header: 'TITLE', align: 'left', flexible: true },
   ];
-  await table(context, columns, rows);
+  return table(context, columns, rows);
 }
 
-/** Numbers to the right; what has no room on a narrow terminal is left out. */
-async function table(context: Context, columns: readonly Aligned[], rows: string[][]): Promise<void> {
-  if (rows.length === 0) return;
+/** Numbers to the right. Gives the heads of the columns that have no room on a narrow terminal, and are left out. */
+async function table(context: Context, columns: readonly Aligned[], rows: string[][]): Promise<string[]> {
+  if (rows.length === 0) return [];
   const { dim } = context.colors;
   const all = columns.map(({ header, align = 'right' as const, flexible = false }) => ({ header, align, flexible }));
   const fit = columnsThatFit(all, rows, context.terminal);
   const cut = rows.map((row) => row.slice(0, fit));
   const paint = (text: string, row: number): string => (row < 0 ? dim(text) : text);
   context.line(await renderTable(all.slice(0, fit), cut, context.terminal, paint));
+  return columns.slice(fit).map(({ header }) => header.toLowerCase());
 }
 
 /** Weeks that people are shown; the numbers of all are in JSON. */

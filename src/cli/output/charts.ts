@@ -36,7 +36,8 @@ export function columnChart(columns: readonly Column[], spelled: (value: number)
     if (i % everyNth !== 0 || x + LABEL_WIDTH > WIDTH + LABEL_WIDTH / 4) return rect;
     return `${rect}<text x="${x.toFixed(1)}" y="${HEIGHT - 6}">${escapeHtml(label)}</text>`;
   });
-  return `<svg class="plot" role="img" viewBox="0 0 ${WIDTH} ${HEIGHT}">${lines.join('')}${bars.join('')}</svg>`;
+  const plot = `<svg class="plot" role="img" viewBox="0 0 ${WIDTH} ${HEIGHT}">${lines.join('')}${bars.join('')}</svg>`;
+  return `<div class="scroll">${plot}</div>`;
 }
 
 /** The least number of the kind 1, 2, 4, 8, 10, 20 … that is not below this one: its quarters are easy to read. */
@@ -69,5 +70,5 @@ export function stackedBar(
     );
     x += width;
   }
-  return `<svg class="plot" role="img" viewBox="0 0 ${WIDTH} 18">${bars.join('')}</svg><ul class="legend">${legend.join('')}</ul>`;
+  return `<svg class="stack" role="img" viewBox="0 0 ${WIDTH} 18" preserveAspectRatio="none">${bars.join('')}</svg><ul class="legend">${legend.join('')}</ul>`;
 }

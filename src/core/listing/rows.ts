@@ -26,24 +26,16 @@ export function rowDefaults(location: Location, userHome: string): RowDefaults {
   return { workspace: location.defaultWorkspace.value, model: location.defaultModel.value, userHome };
 }
 
-/** What the index tells of the sessions that have a file. */
-export interface IndexedRows {
-  /** Ids of all session files, readable or not. */
-  ids: string[];
-  rows: Map<string, ListedRow>;
-  /** Sessions whose file is to be read: without a row, with one that lacks `last_message_at`, or with a turn pending. */
-  toRead: string[];
-  source: StoreRows['source'];
-  warnings: Warning[];
-}
-
 /**
- * The rows of the index, and whose are to be read from their files. An index
- * that is broken is a warning, and as good as none.
+ * The rows of every session of the store that can be read: from the index
+ * where it is good, from the files where it is not, and from the file for each
+ * row that the index misses, that lacks `last_message_at`, or whose turn is
+ * pending (its row ages fastest). Rows without a file are left out. A file that
+ * had to be read and is damaged becomes a warning. Nothing is written.
  *
  * @throws HermesctlError `STORE_NOT_FOUND`, `IO_ERROR`.
  */
-export function readIndexedRows(location: Location, deps: Deps): IndexedRows {
+export async function loadRows(location: Location, defaults: RowDefaults, deps: Deps): Promise<StoreRows> {
   const ids = sessionIds(deps.fs, location);
   const index = readIndex(deps.fs, location.indexFile.value);
   const warnings: Warning[] = [];
@@ -65,20 +57,7 @@ export function readIndexedRows(location: Location, deps: Deps): IndexedRows {
     const row = found.get(id)?.row;
     return row === undefined || !row.has('last_message_at') || truthy(row.value('pending_user_message'));
   });
-  return { ids, rows: found, toRead, source: index.state === 'good' ? 'index' : 'files', warnings };
-}
 
-/**
- * The rows of every session of the store that can be read: from the index
- * where it is good, from the files where it is not, and from the file for each
- * row that the index misses, that lacks `last_message_at`, or whose turn is
- * pending (its row ages fastest). Rows without a file are left out. A file that
- * had to be read and is damaged becomes a warning. Nothing is written.
- *
- * @throws HermesctlError `STORE_NOT_FOUND`, `IO_ERROR`.
- */
-export async function loadRows(location: Location, defaults: RowDefaults, deps: Deps): Promise<StoreRows> {
-  const { ids, rows: found, toRead, source, warnings } = readIndexedRows(location, deps);
   const buffer = Buffer.allocUnsafe(1024 * 1024);
   let done = 0;
   for (const id of toRead) {
@@ -96,7 +75,7 @@ export async function loadRows(location: Location, defaults: RowDefaults, deps: 
   }
   const rows = [...found.values()].map(showable);
   const read = toRead.map((id) => sidecarPath(location.sessionsDir.value, id));
-  return { rows, ids, source, read, warnings };
+  return { rows, ids, source: index.state === 'good' ? 'index' : 'files', read, warnings };
 }
 
 function fromIndex(row: SessionRow): ListedRow {

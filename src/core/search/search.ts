@@ -4,11 +4,12 @@ import { HermesctlError, type Warning } from '../errors';
 import { type OpenFile, withFile } from '../files/open-file';
 import type { RawJson } from '../json/raw';
 import { type AgentParts, withAgentParts } from '../listing/agent-rows';
-import { type ListedRow, type ListFilter, matches, sortRows } from '../listing/query';
-import { asWarning, fromSidecar, readIndexedRows } from '../listing/rows';
+import { type ListFilter, matches, sortRows } from '../listing/query';
+import { asWarning, fromSidecar } from '../listing/rows';
 import type { Location } from '../location/location';
 import { compactRow, type RowDefaults, type SessionRow } from '../session/row';
 import { EMPTY_TRANSCRIPT } from '../session/transcript';
+import { sessionIds } from '../sidecar/directory';
 import { scanOpenSidecar, sidecarPath } from '../sidecar/read';
 import { type Looked, Looker } from './candidates';
 import { type Hit, hitInTitle, MessageBatch, type Wanted, wantsMessages, wantsTitles } from './hit';
@@ -54,15 +55,15 @@ export interface SearchReport {
 }
 
 /**
- * Searches sessions, the most recently active first, then those of the agent's
- * databases. Hits are handed to `found` as they come; memory does not grow with
- * the store. Writes nothing. What is wrong with one session, or with a
- * database, is a warning.
+ * Searches sessions, those whose file was written last first, then those of the
+ * agent's databases. Hits are handed to `found` as they come; memory does not
+ * grow with the store. Writes nothing. What is wrong with one session, or with
+ * a database, is a warning.
  *
- * Which sessions are meant is decided as in a list: by the row of the index
- * where it is good, else by what the file says.
+ * Which sessions are meant is what their files say, by the rules of a list. The
+ * index is not read: that takes longer than to look through the files.
  *
- * @throws HermesctlError `STORE_NOT_FOUND`, `IO_ERROR` (of the index or the directory).
+ * @throws HermesctlError `STORE_NOT_FOUND`, `IO_ERROR` (of the directory).
  */
 export async function searchSessions(
   location: Location,
@@ -71,11 +72,9 @@ export async function searchSessions(
   deps: Deps,
   on: SearchListener,
 ): Promise<SearchReport> {
-  const { ids, rows, toRead, warnings } = readIndexedRows(location, deps);
-  warnings.forEach(on.warning);
-  for (const id of toRead) rows.delete(id);
+  const ids = sessionIds(deps.fs, location);
   const search = new SessionSearch(location, query, defaults, deps, on);
-  await search.store(ids, rows);
+  await search.store(ids);
   if (query.agent && !search.limited) await search.agent(query.agent, new Set(ids));
   return { searched: search.searched, limited: search.limited };
 }
@@ -114,26 +113,21 @@ class SessionSearch {
     this.looker = new Looker(query.pattern);
   }
 
-  async store(ids: readonly string[], rows: ReadonlyMap<string, ListedRow>): Promise<void> {
-    const { filter } = this.query;
-    const meant = ids.filter((id) => !rows.has(id) || matches(rows.get(id)!, filter));
-    for (const [done, id] of this.byActivity(meant, rows).entries()) {
-      await this.orWarning(id, () => this.file(id, rows.has(id)));
+  async store(ids: readonly string[]): Promise<void> {
+    for (const [done, id] of this.newestFirst(ids).entries()) {
+      await this.orWarning(id, () => this.file(id));
       if (this.limited) return;
-      this.deps.progress(done + 1, meant.length);
+      this.deps.progress(done + 1, ids.length);
       const pause = this.deps.breathe();
       if (pause) await pause;
     }
   }
 
-  /** Newest first; the time of a file stands in where no row tells the activity. */
-  private byActivity(ids: readonly string[], rows: ReadonlyMap<string, ListedRow>): string[] {
+  private newestFirst(ids: readonly string[]): string[] {
     const { fs } = this.deps;
     const timed = ids.map((id) => {
-      const row = rows.get(id);
-      if (row) return { id, at: row.activity };
       const stats = fs.statSync(sidecarPath(this.location.sessionsDir.value, id), { throwIfNoEntry: false });
-      return { id, at: (stats?.mtimeMs ?? 0) / 1000 };
+      return { id, at: stats?.mtimeMs ?? 0 };
     });
     return timed.sort((a, b) => b.at - a.at || (a.id < b.id ? -1 : 1)).map(({ id }) => id);
   }
@@ -152,14 +146,14 @@ class SessionSearch {
     }
   }
 
-  private file(id: string, isKnown: boolean): void {
+  private file(id: string): void {
     withFile(this.deps.fs, sidecarPath(this.location.sessionsDir.value, id), (file) => {
       const looked = this.looker.look(file);
       this.searched.files++;
       this.searched.bytes += looked.bytes;
       if (looked.marks || looked.isOdd) {
         const walked = walkSession(file, looked, id, this.buffer);
-        if (!isKnown && !this.isMeant(file, id, walked)) return;
+        if (!this.isMeant(file, id, walked)) return;
         this.searched.sessions++;
         if (looked.marks) this.hitsIn(file, id, looked, walked);
       } else this.searched.sessions++; // whether it is meant or not, it holds nothing
@@ -172,7 +166,7 @@ class SessionSearch {
     for (const batch of hits) if (!this.give({ ...session, hits: batch })) return;
   }
 
-  /** Whether a session without a row is one that is meant. When it was active last is only looked for where it matters. */
+  /** Whether a session is one that is meant. When it was active last is only looked for where it matters. */
   private isMeant(file: OpenFile, id: string, { fields, count }: Walked): boolean {
     const { filter } = this.query;
     if (filter.since !== undefined || filter.until !== undefined)
