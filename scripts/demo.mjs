@@ -25,7 +25,10 @@ const STEPS = [
   ['What the user asked', 'hermesctl show 0821 --role user --markdown'],
   ['A snapshot of it', 'hermesctl status 0821b8fe2f4b'],
   ['Where was that talked about? Titles, messages and tool results are searched', 'hermesctl sessions search release'],
-  ['', 'hermesctl sessions search --regex "pass(ed|word)" --agent --json | head -c 300'],
+  [
+    'For scripts: JSON, or a hit a line as it is found',
+    `hermesctl sessions search --regex "pass(ed|word)" --agent --json | ${onInput('`${d.hits.length} hits, ${d.searched.bytes} bytes read`')}`,
+  ],
   ['Tokens and cost, of one and of all', 'hermesctl usage 0821b8fe2f4b c3d2a1b0e9f8'],
   ['', `hermesctl usage --json | ${onInput('JSON.stringify(d.totals)')}`],
   [

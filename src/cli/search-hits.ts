@@ -103,8 +103,8 @@ function pipeFace(context: Context): (found: Found) => void {
   return ({ session_id, hits }) => {
     for (const hit of hits) {
       const excerpt = visibleLine(hit.before + hit.match + hit.after);
-      const cells = [session_id, hit.index ?? '', hit.role ?? '', isoTime(hit.at), hit.in, excerpt];
-      context.line(cells.map((cell) => visibleLine(String(cell))).join('\t'));
+      const place = [hit.index ?? '', visibleLine(hit.role ?? ''), isoTime(hit.at), hit.in];
+      context.line([visibleLine(session_id), ...place, excerpt].join('\t'));
     }
   };
 }

@@ -86,6 +86,7 @@ export default class SessionsSearch extends BaseCommand {
     const context = this.context(flags);
     const { location, defaults, deps } = context;
     context.doing('searching');
+    if (flags.agent) context.detail('The agent’s messages are passed over: its full-text indexes leave too much out.');
     const ignoreCase = flags['ignore-case'] || (!flags['case-sensitive'] && !/\p{Lu}/u.test(args.text));
     const pattern = (flags.regex ? expressionPattern : literalPattern)(args.text, { ignoreCase });
     const query = {

@@ -1,6 +1,6 @@
 import { OUTLINE } from '../agent-db/stored';
 import type { Deps } from '../deps';
-import { HermesctlError, type Warning } from '../errors';
+import { HermesctlError, isSystemError, type Warning } from '../errors';
 import { type OpenFile, withFile } from '../files/open-file';
 import type { RawJson } from '../json/raw';
 import { type AgentParts, withAgentParts } from '../listing/agent-rows';
@@ -124,12 +124,21 @@ class SessionSearch {
   }
 
   private newestFirst(ids: readonly string[]): string[] {
-    const { fs } = this.deps;
-    const timed = ids.map((id) => {
-      const stats = fs.statSync(sidecarPath(this.location.sessionsDir.value, id), { throwIfNoEntry: false });
-      return { id, at: stats?.mtimeMs ?? 0 };
-    });
-    return timed.sort((a, b) => b.at - a.at || (a.id < b.id ? -1 : 1)).map(({ id }) => id);
+    return ids
+      .map((id) => ({ id, at: this.writtenAt(id) }))
+      .sort((a, b) => b.at - a.at || (a.id < b.id ? -1 : 1))
+      .map(({ id }) => id);
+  }
+
+  /** Of a file that cannot be asked, 0: to read it will say what is wrong. */
+  private writtenAt(id: string): number {
+    try {
+      const file = sidecarPath(this.location.sessionsDir.value, id);
+      return this.deps.fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    } catch (error) {
+      if (isSystemError(error)) return 0;
+      throw error;
+    }
   }
 
   private async orWarning(id: string, work: () => Promise<void> | void): Promise<void> {

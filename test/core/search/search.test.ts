@@ -270,6 +270,8 @@ describe('searching a store', () => {
       dddd00000004: '',
       eeee00000005: '{"title": "Hello", "messages": 5}',
     });
+    fs.symlinkSync('ffff00000006.json', path.join(store.sessionsDir, 'ffff00000006.json'));
+    fs.mkdirSync(path.join(store.sessionsDir, 'gggg00000007.json'));
     const { hits, warnings, searched: read } = await search(store, 'hello');
     expect(hits.map((hit) => hit.session_id)).toEqual(['aaaa00000001']);
     expect(warnings.map(({ session_id, kind }) => [session_id, kind]).sort()).toEqual([
@@ -277,8 +279,10 @@ describe('searching a store', () => {
       ['cccc00000003', 'not-utf8'],
       ['dddd00000004', 'empty'],
       ['eeee00000005', 'messages-not-a-list'],
+      ['ffff00000006', undefined],
+      ['gggg00000007', undefined],
     ]);
-    expect(read).toMatchObject({ sessions: 1, files: 5, skipped: 4 });
+    expect(read).toMatchObject({ sessions: 1, files: 5, skipped: 6 });
   });
 
   it('ends at the limit, the most recent first', async () => {
