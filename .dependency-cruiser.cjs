@@ -11,6 +11,8 @@ const ROOMS = [
   'index',
   'agent-db',
   'listing',
+  'search',
+  'stats',
   'changes',
   'memory',
   'server',

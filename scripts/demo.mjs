@@ -24,6 +24,11 @@ const STEPS = [
   ['One session, by the beginning of its id', 'hermesctl show 0821'],
   ['What the user asked', 'hermesctl show 0821 --role user --markdown'],
   ['A snapshot of it', 'hermesctl status 0821b8fe2f4b'],
+  ['Where was that talked about? Titles, messages and tool results are searched', 'hermesctl sessions search release'],
+  [
+    'For scripts: JSON, or a hit a line as it is found',
+    `hermesctl sessions search --regex "pass(ed|word)" --agent --json | ${onInput('`${d.hits.length} hits, ${d.searched.bytes} bytes read`')}`,
+  ],
   ['Tokens and cost, of one and of all', 'hermesctl usage 0821b8fe2f4b c3d2a1b0e9f8'],
   ['', `hermesctl usage --json | ${onInput('JSON.stringify(d.totals)')}`],
   [
@@ -31,6 +36,7 @@ const STEPS = [
     `hermesctl usage --all-profiles --json | ${onInput('JSON.stringify(d.profiles)')}`,
   ],
   ['', 'printf "%s\\n" "$HERMES_WEBUI_STATE_DIR" /nonexistent | hermesctl sessions list --limit 3 --stores -', 3],
+  ['What is there, what takes room, what did it cost?', 'hermesctl stats --agent'],
   ["What the agent talked about elsewhere: its database's sessions too", 'hermesctl sessions list --agent'],
   ['One of them, with what it continues', 'hermesctl show 20260501_0945'],
   ['', 'hermesctl sessions lineage 20260501_094500_77b0d2'],

@@ -156,6 +156,11 @@ export class Context {
     else this.note(`${Object.values(of).join(': ')}: ${error.message}`, true);
   }
 
+  /** Wipes the progress line, for a command that shows results while it works. */
+  clearProgress(): void {
+    this.progress?.clear();
+  }
+
   /** One line of human output. What comes from the store goes through `visibleLine` first. */
   line(text = ''): void {
     this.terminal.stdout.write(`${text}\n`);

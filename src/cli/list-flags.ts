@@ -9,16 +9,10 @@ import { parseTime } from './output/time';
 
 const group = { helpGroup: 'FILTER' };
 
-/** The flags that say which sessions are meant: those of `sessions list`, and of all that works on many. */
-export const listFilterFlags = {
-  all: Flags.boolean({ ...group, summary: 'Every readable session: hide nothing.' }),
-  archived: Flags.boolean({ ...group, summary: 'Archived sessions too.' }),
+/** The flags that narrow: those of {@link listFilterFlags} for what hides nothing anyway. */
+export const narrowingFlags = {
   'only-archived': Flags.boolean({ ...group, summary: 'Only archived sessions.' }),
   pinned: Flags.boolean({ ...group, summary: 'Only pinned sessions.' }),
-  cron: Flags.boolean({ ...group, summary: 'Sessions of cron jobs too.' }),
-  webhook: Flags.boolean({ ...group, summary: 'Sessions of webhooks too.' }),
-  kanban: Flags.boolean({ ...group, summary: 'Sessions of kanban cards too.' }),
-  empty: Flags.boolean({ ...group, summary: 'Empty Untitled sessions too.' }),
   'all-profiles': allProfilesFlag('Sessions of every profile (the default without -p).', group),
   project: Flags.string({ ...group, helpValue: 'ID|NAME', summary: 'Only this project; none: in no project.' }),
   source: Flags.string({
@@ -36,6 +30,17 @@ export const listFilterFlags = {
     summary: 'Active since: 7d, 12h, 2026-05-01, 2026-05-01T08:00Z.',
   }),
   until: Flags.string({ ...group, helpValue: 'WHEN', summary: 'Last active before: as --since.' }),
+};
+
+/** The flags that say which sessions are meant: those of `sessions list`, and of all that works on many. */
+export const listFilterFlags = {
+  all: Flags.boolean({ ...group, summary: 'Every readable session: hide nothing.' }),
+  archived: Flags.boolean({ ...group, summary: 'Archived sessions too.' }),
+  cron: Flags.boolean({ ...group, summary: 'Sessions of cron jobs too.' }),
+  webhook: Flags.boolean({ ...group, summary: 'Sessions of webhooks too.' }),
+  kanban: Flags.boolean({ ...group, summary: 'Sessions of kanban cards too.' }),
+  empty: Flags.boolean({ ...group, summary: 'Empty Untitled sessions too.' }),
+  ...narrowingFlags,
 };
 
 /** The flags of a list that stays. */

@@ -99,6 +99,19 @@ describe.each(STORE_VECTORS)('output on %s agrees with its schema', (name) => {
     await run('sessions-list', ['sessions', 'list', '--only-archived', '--limit', '1'], store);
   });
 
+  it('sessions search', async () => {
+    const store = vectorStore(name);
+    const { json } = await run('sessions-search', ['sessions', 'search', 'a', '--all', '--agent'], store);
+    expect((json['hits'] as unknown[]).length).toBeGreaterThan(3);
+    await run('sessions-search', ['sessions', 'search', '.', '--regex', '--in', 'tools', '--limit', '2'], store);
+  });
+
+  it('stats', async () => {
+    const store = vectorStore(name);
+    const { json } = await run('stats', ['stats', '--agent', '--by', 'week', '--by', 'project'], store);
+    expect(Object.keys(json['by'] as object)).toEqual(['week', 'project']);
+  });
+
   it('sessions show, whole and metadata', async () => {
     const store = vectorStore(name);
     await Promise.all(idsOf(store).map((id) => run('sessions-show', ['sessions', 'show', id], store)));
@@ -139,6 +152,9 @@ describe('output on made stores agrees with its schema', () => {
     await Promise.all(idsOf(damaged).map((id) => run('sessions-show', ['show', id, '--metadata'], damaged)));
     await run('sessions-status', ['status', '--all'], damaged);
     await run('sessions-usage', ['usage', '--all'], damaged);
+    await run('stats', ['stats'], damaged);
+    await run('stats', ['stats'], makeStore());
+    await run('sessions-search', ['sessions', 'search', 'n', '--all'], damaged);
   });
 
   it('a store with an index, good or broken', async () => {

@@ -45,10 +45,11 @@ export function cliWithSilentInput(args: string[], env: Record<string, string> =
 }
 
 /** Runs the program on a terminal of its own (util-linux's `script`), and gives what it shows there as stdout. */
-export function cliOnTerminal(args: string[], env: Record<string, string> = {}): Promise<CliResult> {
+export function cliOnTerminal(args: string[], env: Record<string, string> = {}, columns?: number): Promise<CliResult> {
   const quoted = [process.execPath, BIN, ...args].map((word) => `'${word}'`).join(' ');
+  const sized = columns === undefined ? quoted : `stty cols ${columns}; ${quoted}`;
   return finished(
-    spawn('script', ['-qec', quoted, '/dev/null'], {
+    spawn('script', ['-qec', sized, '/dev/null'], {
       env: bareEnvironment({ TERM: 'xterm-256color', ...env }),
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'pipe'],

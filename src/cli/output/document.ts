@@ -107,6 +107,32 @@ export class JsonDocument {
     this.out.write(i === 0 ? ']' : '\n]');
   }
 
+  /**
+   * As {@link array}, of items that are handed over by whoever finds them. It is
+   * begun with the first: what fails before is no failure midway.
+   */
+  async pushed<T>(
+    name: string,
+    render: (item: T, path: string) => string,
+    find: (push: (item: T) => void) => Promise<void>,
+  ): Promise<void> {
+    let i = 0;
+    const begin = (): void => {
+      this.key(name);
+      this.out.write('[');
+    };
+    await find((item) => {
+      const text = render(item, `${name}[${i}]`);
+      if (i === 0) begin();
+      this.inArray = true;
+      this.out.write(`${i === 0 ? '\n' : ',\n'}${text}`);
+      i++;
+    });
+    if (i === 0) begin();
+    this.inArray = false;
+    this.out.write(i === 0 ? ']' : '\n]');
+  }
+
   /** A computed result of any size, streamed by json-stream-stringify. */
   async computed(name: string, value: unknown): Promise<void> {
     const { JsonStreamStringify } = await import('json-stream-stringify');

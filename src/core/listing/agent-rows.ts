@@ -2,6 +2,7 @@ import { countMessages, countUserTurns } from '../agent-db/counts';
 import type { AgentDatabase } from '../agent-db/database';
 import { leadingSessions, type SourceRule } from '../agent-db/leading';
 import { readLineageKeys, sessionsById } from '../agent-db/lineage-keys';
+import { type AgentTranscript, readTranscript } from '../agent-db/messages';
 import { withAgentDatabase } from '../agent-db/open';
 import { activityOf, type AgentSession, project, type SessionFacts } from '../agent-db/projection';
 import { agentRow, isCron, recordedCount } from '../agent-db/row';
@@ -187,6 +188,15 @@ export class AgentParts {
       if (pause) await pause;
     }
     return { found, others };
+  }
+
+  /**
+   * The transcript of a conversation that {@link rows} gave.
+   *
+   * @throws HermesctlError `DATABASE_UNUSABLE`
+   */
+  transcript(id: string): Promise<AgentTranscript> {
+    return readTranscript(this.origins.get(id)!.database, id);
   }
 
   /** These rows with counts of messages where none is recorded: for an order that hangs on them. */

@@ -152,8 +152,8 @@ function showable(row: SessionRow): SessionRow {
 const AT_REST = { is_streaming: FALSE };
 const AT_REST_BY_DEFAULT = { profile: RawJson.of(DEFAULT_PROFILE), ...AT_REST };
 
-/** A file that could not be read, as a warning; a bug stays a bug. */
-function asWarning(error: unknown, id: string): Warning {
+/** A session that could not be read, as a warning; a bug stays a bug. */
+export function asWarning(error: unknown, id: string): Warning {
   if (!(error instanceof HermesctlError)) throw error;
   return { code: error.code, message: error.message, session_id: id, ...error.details };
 }
