@@ -144,6 +144,7 @@ export async function bundle(outdir) {
     outfile: path.join(outdir, 'launch.js'),
     define: {
       BUNDLE_HASH: JSON.stringify(hash),
+      NAME: JSON.stringify(pjson.name),
       VERSION: JSON.stringify(pjson.version),
       COMMAND_NAMES: JSON.stringify(Object.keys(namesOf(manifest)).sort()),
     },

@@ -1,14 +1,29 @@
 // Which file of the bundle a module goes into. A command reads the first, and of the others those that it uses.
 import path from 'node:path';
 
-/** The first that matches says it. What most commands use is in `main`; the rest is grouped by what is used together. */
+/** What reading commands use of the command line's and the core's modules. */
+const MAIN = [
+  /^node_modules\/@oclif\/core\/lib\/(args|cache|command|constraints|flags|logger|settings|symbols)\.js/,
+  /^node_modules\/@oclif\/core\/lib\/(errors|parser|util)\//,
+  /^src\/(core|cli)\/[\w-]+\.ts/,
+  /^src\/cli\/output\/(document|sink|terminal|time|visible)\.ts/,
+  /^src\/commands\/(paths|version|sessions\/(list|show|status|usage))\.ts/,
+  /^src\/core\/(json|listing|location)\//,
+  /^src\/core\/files\/(file-system|open-file|own-directory|stamp)\.ts/,
+  /^src\/core\/index\/(read|scan)\.ts/,
+  /^src\/core\/session\/(?!create|stale-turn)/,
+  /^src\/core\/sidecar\/(read|damage|directory|messages)\.ts/,
+];
+
+/** What of `src/cli` only other commands use. */
+const ELSEWHERE =
+  /^src\/cli\/(change|charts|confirm|delete|gc-tmp|import|lineage|metadata|mutation|new-session|reindex|repair|search|server|stats|truncate|undelete)/;
+
+/** The first that matches says it: what most commands use is in `main`, the rest is grouped by what is used together. */
 const RULES = [
   [/^node_modules\/(string-width|strip-ansi|ansi-regex|emoji-regex|is-fullwidth-code-point)\//, 'width'],
   [/^node_modules\/(ansis|ansi-styles|color-convert|color-name|ejs|indent-string|widest-line|wrap-ansi)\//, 'help'],
   [/^node_modules\/@oclif\/core\/lib\/(help|config|ux)\//, 'help'],
-  [/^node_modules\/@oclif\/core\/lib\/(module-loader|screen|performance)\.js/, 'help'],
-  [/^node_modules\/@oclif\//, 'main'],
-  [/^node_modules\//, 'packages'],
   [/^src\/cli\/help\.ts/, 'help'],
   [
     /^src\/core\/listing\/(watch|row-changes)\.|^src\/cli\/(watch-list|live-list|wake-up|keyboard|output\/screen)\./,
@@ -17,8 +32,11 @@ const RULES = [
   [/^src\/core\/agent-db\/|^src\/core\/listing\/agent-/, 'agent'],
   [/^src\/(core|commands|cli)\/memory/, 'memory'],
   [/^src\/core\/audit\/|^src\/commands\/doctor|^src\/cli\/doctor/, 'doctor'],
-  [/^src\/core\/(changes|server)\/|^src\/core\/sidecar\/(?!read|damage|directory|messages)/, 'changes'],
-  [/^src\//, 'main'],
+  [/^src\/(core|commands|cli)\/(sessions\/)?(search|stats)/, 'search'],
+  [ELSEWHERE, 'rest'],
+  ...MAIN.map((pattern) => [pattern, 'main']),
+  [/^src\//, 'rest'],
+  [/^node_modules\//, 'packages'],
 ];
 
 /** @param file relative to the project's root. */

@@ -1,11 +1,13 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import * as path from 'node:path';
 import { Script } from 'node:vm';
 
 import { CodeCache, type CachePlace } from './code-cache';
 
-/** Put in by the build: what tells this bundle from any other, and every name of a command, `:` between words. */
+/** Put in by the build: what tells this bundle from any other, the package's name and version, and every name of a command, `:` between words. */
 declare const BUNDLE_HASH: string;
+declare const NAME: string;
+declare const VERSION: string;
 declare const COMMAND_NAMES: readonly string[];
 
 type Modules = Readonly<Record<string, () => unknown>>;
@@ -57,9 +59,25 @@ function manifest(): unknown {
  * and nothing about it can fail.
  */
 export async function launch(argv: string[]): Promise<void> {
+  if (argv.length === 1 && argv[0] === '--version' && printed(versionLine())) return;
   const cache = CodeCache.of(placeOf(argv));
   await load(cache).run(argv);
   cache?.keep();
+}
+
+/** As oclif spells it. */
+export function versionLine(): string {
+  return `${NAME}/${VERSION} ${process.platform}-${process.arch} node-${process.version}`;
+}
+
+/** Whether a line was written; else the program says what was wrong. */
+function printed(line: string): boolean {
+  try {
+    const bytes = Buffer.from(`${line}\n`);
+    return writeSync(1, bytes) === bytes.length;
+  } catch {
+    return false;
+  }
 }
 
 /** Each command uses other functions; and so do its two kinds of output. */
