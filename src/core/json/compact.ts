@@ -273,13 +273,11 @@ export class JsonCompactor {
         let at = pos >> 2;
         for (;;) {
           const word = words[at];
-          const quotes = word ^ 0x22222222;
-          const backslashes = word ^ 0x5c5c5c5c;
-          // The classical test for a byte below n, or that is zero, in each byte of a word; it errs only towards looking.
-          const found =
-            ((word - 0x20202020) & ~word) |
-            ((quotes - 0x01010101) & ~quotes) |
-            ((backslashes - 0x01010101) & ~backslashes);
+          // The classical test for a byte below n in each byte of a word; it errs only towards looking. Exclusive-or
+          // with 2 puts the quote next to the control characters, with 0x5c the backslash to 0.
+          const low = word ^ 0x02020202;
+          const backslash = word ^ 0x5c5c5c5c;
+          const found = ((low - 0x21212121) & ~low) | ((backslash - 0x01010101) & ~backslash);
           if ((found & 0x80808080) !== 0) break;
           at++;
         }
