@@ -41,7 +41,7 @@ export async function formatOf(name: FormatName, options: ExportOptions): Promis
     case 'markdown':
       return new (await import('./markdown.js')).MarkdownFormat(options);
     case 'html':
-      throw new Error('not yet');
+      return new (await import('./html.js')).HtmlFormat(options);
     default:
       return new (await import('./json.js')).JsonFormat(name, options);
   }
