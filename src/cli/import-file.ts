@@ -33,7 +33,8 @@ export async function importFrom(
 async function withInput<T>(context: Context, name: string, use: (file: OpenFile) => Promise<T>): Promise<T> {
   const { fs, temporaryRoot } = context.deps;
   const path = resolve(context.environment.cwd, name);
-  if (name !== '-' && (fs.statSync(path, { throwIfNoEntry: false })?.isFile() ?? false)) return opened(context, path, name, use);
+  if (name !== '-' && (fs.statSync(path, { throwIfNoEntry: false })?.isFile() ?? false))
+    return opened(context, path, name, use);
   let fd: number;
   try {
     fd = name === '-' ? 0 : openSync(path, 'r');
@@ -51,7 +52,12 @@ async function withInput<T>(context: Context, name: string, use: (file: OpenFile
   }
 }
 
-async function opened<T>(context: Context, path: string, name: string, use: (file: OpenFile) => Promise<T>): Promise<T> {
+async function opened<T>(
+  context: Context,
+  path: string,
+  name: string,
+  use: (file: OpenFile) => Promise<T>,
+): Promise<T> {
   const result = await withFileAsync(context.deps.fs, path, async (file) => ({ value: await use(file) }));
   if (!result) throw unreadable(name, new Error('it is gone'));
   return result.value;
@@ -71,7 +77,7 @@ function copyTo({ deps: { fs } }: Context, from: number, path: string, name: str
         continue;
       }
       if (n === 0) return;
-      for (let at = 0; at < n; ) at += fs.writeSync(to, piece, at, n - at);
+      for (let at = 0; at < n;) at += fs.writeSync(to, piece, at, n - at);
     }
   } catch (error) {
     throw isSystemError(error) ? ioError(error, path) : error;
@@ -81,7 +87,9 @@ function copyTo({ deps: { fs } }: Context, from: number, path: string, name: str
 }
 
 function unreadable(name: string, error: unknown): HermesctlError {
-  return new HermesctlError('USAGE', `The input ${name} cannot be read: ${(error as Error).message}.`, { cause: error });
+  return new HermesctlError('USAGE', `The input ${name} cannot be read: ${(error as Error).message}.`, {
+    cause: error,
+  });
 }
 
 async function showRun(context: Context, { results, index, warnings }: ImportFileRun, dryRun: boolean): Promise<void> {
@@ -94,7 +102,10 @@ async function showRun(context: Context, { results, index, warnings }: ImportFil
   await context.show({
     json: (document) => {
       document.member('import', { ...counts, index } as unknown as OutputValue);
-      document.member('sessions', results.map(({ place, session_id, status, message_count }) => ({ place, session_id, status, message_count })));
+      document.member(
+        'sessions',
+        results.map(({ place, session_id, status, message_count }) => ({ place, session_id, status, message_count })),
+      );
       if (dryRun) document.member('dry_run', true);
       if (failures.length > 0) document.member('failed', failuresForOutput(failures));
     },
@@ -105,7 +116,8 @@ async function showRun(context: Context, { results, index, warnings }: ImportFil
       context.note(said.map(([status, count]) => `${count} ${status}`).join(', ') || 'No sessions in the input.');
     },
   });
-  const failure = failures.length === 1 && results.length === 1 ? failures[0].error : failureOf(failures, results.length);
+  const failure =
+    failures.length === 1 && results.length === 1 ? failures[0].error : failureOf(failures, results.length);
   if (failure) throw failure;
 }
 

@@ -91,7 +91,8 @@ export class PageText {
     const held = pictureInUrl(url);
     if (held && this.embed) return `<img src="${this.escaped(held.url)}" alt="${words}" loading="lazy">`;
     if (held) return `<span class="f">${words} (${held.type.toUpperCase()}, ${Math.ceil(held.size / 1024)} KB)</span>`;
-    if (LINK.test(url)) return `<a class="f" href="${this.escaped(url)}" rel="noopener noreferrer nofollow">${words}</a>`;
+    if (LINK.test(url))
+      return `<a class="f" href="${this.escaped(url)}" rel="noopener noreferrer nofollow">${words}</a>`;
     return `<span class="f">${words}</span>`;
   }
 

@@ -43,7 +43,9 @@ export class HtmlFormat implements Format {
         `<meta name="robots" content="noindex">\n<title>${this.line(title)}</title>\n<style>${STYLE}</style>\n</head>\n<body>\n<main>\n`,
     );
     if (items.length > 1 && items.length <= LISTED) {
-      const entries = items.map((item) => `<li><a href="#${anchor(item.id)}">${this.line(this.titleOf(item))}</a></li>\n`);
+      const entries = items.map(
+        (item) => `<li><a href="#${anchor(item.id)}">${this.line(this.titleOf(item))}</a></li>\n`,
+      );
       out.write(`<nav>\n<h2>Sessions</h2>\n<ol>\n${entries.join('')}</ol>\n</nav>\n`);
     }
   }
@@ -51,9 +53,13 @@ export class HtmlFormat implements Format {
   async add(out: Out, item: ExportItem): Promise<void> {
     await withReadable(item, this.options, async ({ row, messages, leftOut }) => {
       const title = String(row.value('title') ?? DEFAULT_TITLE) || DEFAULT_TITLE;
-      const head = headOf(row, spoken).map(([name, value]) => `<dt>${name}</dt><dd dir="auto">${this.line(value)}</dd>\n`);
+      const head = headOf(row, spoken).map(
+        ([name, value]) => `<dt>${name}</dt><dd dir="auto">${this.line(value)}</dd>\n`,
+      );
       try {
-        out.write(`<article id="${anchor(item.id)}">\n<h1 dir="auto">${this.line(title)}</h1>\n<dl>\n${head.join('')}</dl>\n`);
+        out.write(
+          `<article id="${anchor(item.id)}">\n<h1 dir="auto">${this.line(title)}</h1>\n<dl>\n${head.join('')}</dl>\n`,
+        );
         for await (const message of messages) out.write(this.message(item, message));
         const note = leftOutNote(leftOut());
         if (note !== undefined) out.write(`<p class="n">${note}</p>\n`);
@@ -73,7 +79,10 @@ export class HtmlFormat implements Format {
     const id = `${anchor(item.id)}-${index + 1}`;
     const kind = KINDS.has(role) ? role : 'other';
     const time = isoTime(at);
-    const when = time === '' ? `<a href="#${id}">#${index + 1}</a>` : `<a href="#${id}"><time datetime="${time}">${spoken(at)}</time></a>`;
+    const when =
+      time === ''
+        ? `<a href="#${id}">#${index + 1}</a>`
+        : `<a href="#${id}"><time datetime="${time}">${spoken(at)}</time></a>`;
     const tool = toolName === undefined ? '' : `<i>${this.line(toolName)}</i>`;
     const tags = marks.map((mark) => `<em>${mark}</em>`).join('');
     const body = message.parts.map((part) => this.part(item, part, role === 'tool')).join('');
@@ -103,9 +112,20 @@ export class HtmlFormat implements Format {
 
   /** What a tool was asked or answered: its first line, and all of it for who opens it. */
   private folded(name: string, text: string): string {
-    const shown = visibleText(text.length < FORMATTED && /^\s*[[{]/.test(text) && isWellFormed(text) ? formatJson(text) : text);
+    const shown = visibleText(
+      text.length < FORMATTED && /^\s*[[{]/.test(text) && isWellFormed(text) ? formatJson(text) : text,
+    );
     const isJson = shown !== '' && /^[[{]/.test(shown);
-    const first = [...visibleLine(text.trimStart().slice(0, SUMMARY_LENGTH * 4).split('\n')[0])].slice(0, SUMMARY_LENGTH).join('');
+    const first = [
+      ...visibleLine(
+        text
+          .trimStart()
+          .slice(0, SUMMARY_LENGTH * 4)
+          .split('\n')[0],
+      ),
+    ]
+      .slice(0, SUMMARY_LENGTH)
+      .join('');
     const bold = name === '' ? '' : `<b>${this.line(name)}</b> `;
     const body = isJson ? this.page.code(shown, 'json') : this.page.plain(shown);
     return `<details><summary>${bold}${this.page.escaped(first)}</summary>\n${body}</details>\n`;
@@ -122,7 +142,9 @@ export class HtmlFormat implements Format {
     let title = item.id;
     try {
       if (item.in === 'store')
-        title = String(readMetadataRow(context.location, context.defaults, context.deps, item.id).value.value('title') || item.id);
+        title = String(
+          readMetadataRow(context.location, context.defaults, context.deps, item.id).value.value('title') || item.id,
+        );
     } catch (error) {
       if (!(error instanceof HermesctlError)) throw error; // adding it says what is wrong
     }
@@ -141,5 +163,7 @@ function anchor(id: string): string {
 
 /** A time for people, the same wherever the page is read. */
 function spoken(seconds: number | undefined): string {
-  return isoTime(seconds).replace('T', ' ').replace(/:\d\dZ$/, ' UTC');
+  return isoTime(seconds)
+    .replace('T', ' ')
+    .replace(/:\d\dZ$/, ' UTC');
 }

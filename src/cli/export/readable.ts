@@ -85,7 +85,10 @@ function redactedRow(row: SessionRow, redactor: Redactor): SessionRow {
 }
 
 /** What the head of a readable session tells, where there is something to tell: name and value. */
-export function headOf(row: SessionRow, time: (seconds: number | undefined) => string): [name: string, value: string][] {
+export function headOf(
+  row: SessionRow,
+  time: (seconds: number | undefined) => string,
+): [name: string, value: string][] {
   const text = (key: string): string => {
     const value = row.value(key);
     return value === null || value === undefined || value === '' ? '' : String(value);
@@ -116,7 +119,5 @@ export function headOf(row: SessionRow, time: (seconds: number | undefined) => s
 /** What a session that is shown without its tool calls says at its end; undefined where nothing is missing. */
 export function leftOutNote(count: number): string | undefined {
   if (count === 0) return undefined;
-  return count === 1
-    ? '1 tool call or result is left out.'
-    : `${count} tool calls and results are left out.`;
+  return count === 1 ? '1 tool call or result is left out.' : `${count} tool calls and results are left out.`;
 }

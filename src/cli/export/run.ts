@@ -62,11 +62,17 @@ export async function runExport(
       human: () => run.into(new StreamOut(context.terminal.stdout), true),
     });
   } else {
-    const files = target.kind === 'file' ? await run.intoFile(target.path, flags.force) : await run.intoDirectory(target.path, flags.force);
+    const files =
+      target.kind === 'file'
+        ? await run.intoFile(target.path, flags.force)
+        : await run.intoDirectory(target.path, flags.force);
     await context.show({
       json: (document) => {
         document.member('export', report());
-        document.member('files', files.map((file): RawFields => ({ ...file })));
+        document.member(
+          'files',
+          files.map((file): RawFields => ({ ...file })),
+        );
         showFailed(document, run.failures);
       },
       human: () => {
@@ -101,7 +107,8 @@ function targetOf({ deps, environment, location }: Context, { output, force }: E
   }
   const path = resolve(environment.cwd, output);
   const kind = kindAt(deps.fs, path);
-  const isLinkToDirectory = kind === 'other' && (deps.fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false);
+  const isLinkToDirectory =
+    kind === 'other' && (deps.fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false);
   const isDirectory = kind === 'directory' || isLinkToDirectory || output.endsWith('/') || output.endsWith(sep);
   const sessions = realpath(location.sessionsDir.value);
   const real = realpath(isDirectory ? path : join(path, '..'));

@@ -28,12 +28,16 @@ export async function selectSessions(
   args: readonly string[],
   flags: SelectionFlags,
 ): Promise<ExportItem[]> {
-  const narrowing = Object.keys(listFilterFlags).filter((name) => name !== 'all' && isSet(flags[name as keyof ListFilterValues]));
+  const narrowing = Object.keys(listFilterFlags).filter(
+    (name) => name !== 'all' && isSet(flags[name as keyof ListFilterValues]),
+  );
   if (args.length > 0) {
     const extra = narrowing[0] ?? (flags.agent ? 'agent' : undefined);
     if (extra !== undefined) throw new HermesctlError('USAGE', `--${extra} and session ids exclude each other.`);
     const named = await sessionsToRead(context, args, flags);
-    return named.map(({ id, in: where }) => (where === 'store' ? { id, in: where } : { id, in: where, place: context.location }));
+    return named.map(({ id, in: where }) =>
+      where === 'store' ? { id, in: where } : { id, in: where, place: context.location },
+    );
   }
   if (!flags.all && narrowing.length === 0 && flags.profile === undefined && !flags.agent) {
     throw new HermesctlError('USAGE', 'No session was named.', {

@@ -55,7 +55,10 @@ export default class SessionsExport extends BaseCommand {
   };
 
   static override examples = [
-    { description: 'A backup of everything', command: '<%= config.bin %> sessions export --all --output backup.ndjson' },
+    {
+      description: 'A backup of everything',
+      command: '<%= config.bin %> sessions export --all --output backup.ndjson',
+    },
     {
       description: 'One session as a page to show somebody',
       command: '<%= config.bin %> sessions export 0821 --format html --redact --output session.html',

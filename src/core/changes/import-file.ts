@@ -71,7 +71,9 @@ class FileImport {
   ) {
     this.sessionsDir = target.location.sessionsDir.value;
     // A broken file is found out before anything is saved.
-    this.tombstones = new Set(TOMBSTONE_FILES.flatMap((name) => readTombstones(this.sessionsDir, name, deps)?.ids ?? []));
+    this.tombstones = new Set(
+      TOMBSTONE_FILES.flatMap((name) => readTombstones(this.sessionsDir, name, deps)?.ids ?? []),
+    );
   }
 
   async importAll(input: OpenFile): Promise<void> {

@@ -78,7 +78,8 @@ function* itemsOf(item: InputItem, place: string): Generator<InputItem> {
 /** Where the list of sessions begins that a document is or has; undefined where it is, or should be, a session. */
 function listIn(bytes: Buffer): number | undefined {
   const start = bytes.findIndex((byte) => byte > 0x20);
-  if (bytes[start] !== 0x5b && !/^\{\s*"sessions"\s*:\s*\[/.test(bytes.toString('latin1', start, start + 64))) return undefined;
+  if (bytes[start] !== 0x5b && !/^\{\s*"sessions"\s*:\s*\[/.test(bytes.toString('latin1', start, start + 64)))
+    return undefined;
   if (!isJson(bytes)) return undefined;
   if (bytes[start] === 0x5b) return start;
   const members = topLevelSpans(bytesSource(bytes));
@@ -110,7 +111,7 @@ function* linesOf(file: OpenFile): Generator<InputItem> {
 function readAll(file: OpenFile): Buffer {
   const bytes = Buffer.allocUnsafe(Number(file.stamp.size));
   let filled = 0;
-  for (let n = 0; filled < bytes.length && (n = file.source.read(bytes, filled, bytes.length - filled, filled)) > 0; ) {
+  for (let n = 0; filled < bytes.length && (n = file.source.read(bytes, filled, bytes.length - filled, filled)) > 0;) {
     filled += n;
   }
   return withoutBom(bytes.subarray(0, filled));

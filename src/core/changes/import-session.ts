@@ -59,7 +59,13 @@ export function readIncoming(item: InputItem, location: Location, deps: Deps): I
   if (own === undefined && id?.kind === 'string' && messages?.kind === 'array') {
     const name = checkedId(item, JSON.parse(text(id)) as string);
     const webui = last(WEBUI_MEMBER);
-    if (webui?.kind === 'object') return withWebui(item, name, bytes.subarray(webui.start, webui.end), bytes.subarray(messages.start, messages.end));
+    if (webui?.kind === 'object')
+      return withWebui(
+        item,
+        name,
+        bytes.subarray(webui.start, webui.end),
+        bytes.subarray(messages.start, messages.end),
+      );
     return ofAgent(name, members, messages, text, location, deps);
   }
   throw notASession(item, 'is no session: it has no session_id, nor id and messages as the agent’s export has them');
@@ -110,7 +116,10 @@ function ofAgent(
   const empty = compactJson(Buffer.from(`${frame.head}[]${frame.tail}`, 'utf8'));
   const place = topLevelSpans(bytesSource(empty)).findLast((member) => member.key === 'messages')!;
   const filled = spliced(empty, place, Buffer.from(list, 'utf8'));
-  const bytes = Buffer.concat([filled.subarray(0, -1), Buffer.from(`,${JSON.stringify(AGENT_MEMBER)}:${row}}`, 'utf8')]);
+  const bytes = Buffer.concat([
+    filled.subarray(0, -1),
+    Buffer.from(`,${JSON.stringify(AGENT_MEMBER)}:${row}}`, 'utf8'),
+  ]);
   return { id, form: 'agent', bytes, messageCount, agent: { row, messages: list } };
 }
 
@@ -198,12 +207,7 @@ export function planImportSession(
 
 type Replacement = Pick<ImportSessionPlan, 'status' | 'expected' | 'bytes' | 'warnings'>;
 
-function planReplace(
-  file: OpenFile,
-  incoming: IncomingSession,
-  options: ImportFileOptions,
-  deps: Deps,
-): Replacement {
+function planReplace(file: OpenFile, incoming: IncomingSession, options: ImportFileOptions, deps: Deps): Replacement {
   const { id, bytes } = incoming;
   const old = scanned(file, id);
   const expected = file.stamp;

@@ -123,12 +123,13 @@ export class SessionCompactor {
     const { compactor } = this;
     compactor.finish();
     if (!compactor.isObject) throw new JsonSyntaxError(0, 'not an object');
-    if (compactor.badMessagesAt >= 0) throw new JsonSyntaxError(compactor.badMessagesAt, 'messages that are not a list');
+    if (compactor.badMessagesAt >= 0)
+      throw new JsonSyntaxError(compactor.badMessagesAt, 'messages that are not a list');
   }
 }
 
 function readFully(file: OpenFile, into: Buffer, at: number, length: number, position: number): void {
-  for (let filled = 0; filled < length; ) {
+  for (let filled = 0; filled < length;) {
     const n = file.source.read(into, at + filled, length - filled, position + filled);
     if (n === 0) {
       throw new HermesctlError('CHANGED_ON_DISK', `${file.path} became shorter while it was read.`, {

@@ -21,7 +21,11 @@ export function pictureInUrl(url: string): Picture | undefined {
   const match = DATA_URL.exec(url);
   if (!match) return undefined;
   const type = match[1].toLowerCase();
-  return { type, size: Math.floor((match[2].length * 3) / 4), url: `data:image/${type};base64,${match[2].replace(/\s/g, '')}` };
+  return {
+    type,
+    size: Math.floor((match[2].length * 3) / 4),
+    url: `data:image/${type};base64,${match[2].replace(/\s/g, '')}`,
+  };
 }
 
 const MAX_BYTES = 8 * 1024 * 1024;
@@ -43,7 +47,7 @@ export function attachedPicture(location: Location, id: string, file: string, de
       if (size > MAX_BYTES) return undefined;
       const bytes = Buffer.alloc(size);
       let filled = 0;
-      for (let n = 0; filled < size && (n = source.read(bytes, filled, size - filled, filled)) > 0; ) filled += n;
+      for (let n = 0; filled < size && (n = source.read(bytes, filled, size - filled, filled)) > 0;) filled += n;
       const type = kindOf(bytes.subarray(0, filled));
       if (type === undefined) return undefined;
       return { type, size, url: `data:image/${type};base64,${bytes.toString('base64', 0, filled)}` };

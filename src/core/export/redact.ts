@@ -31,8 +31,17 @@ const PATTERNS: readonly Pattern[] = [
   { kind: 'pypi-token', regex: /\bpypi-[\w-]{40,}/g },
   { kind: 'telegram-token', regex: /\b\d{8,10}:[\w-]{35}\b/g },
   { kind: 'password', regex: /\b[a-z][a-z0-9+.-]{1,15}:\/\/[^\s/:@]{0,64}:([^\s/@]{1,256})@/gi, group: 1 },
-  { kind: 'authorization', regex: /\bauthorization["']?\s{0,8}[:=]\s{0,8}["']?(?:basic|bearer|token)\s{1,8}([^\s"'\\]{4,})/gi, group: 1 },
-  { kind: 'bearer-token', regex: /\bbearer\s{1,8}([\w.~+/=-]{16,})/gi, group: 1, unless: (secret) => !/\d/.test(secret) },
+  {
+    kind: 'authorization',
+    regex: /\bauthorization["']?\s{0,8}[:=]\s{0,8}["']?(?:basic|bearer|token)\s{1,8}([^\s"'\\]{4,})/gi,
+    group: 1,
+  },
+  {
+    kind: 'bearer-token',
+    regex: /\bbearer\s{1,8}([\w.~+/=-]{16,})/gi,
+    group: 1,
+    unless: (secret) => !/\d/.test(secret),
+  },
   {
     kind: 'secret',
     regex:
@@ -111,7 +120,7 @@ export class Redactor {
         case 0x5b: {
           const isObject = text.charCodeAt(start) === 0x7b;
           // The items of a list are what the list's key says.
-          frames.push({ isObject, key: isObject ? undefined : (top ? top.key : key), expectKey: isObject });
+          frames.push({ isObject, key: isObject ? undefined : top ? top.key : key, expectKey: isObject });
           break;
         }
         case 0x7d:

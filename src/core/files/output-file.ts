@@ -37,7 +37,7 @@ export class OutputFile {
 
   write(bytes: Uint8Array): void {
     this.named(() => {
-      for (let offset = 0; offset < bytes.length; ) {
+      for (let offset = 0; offset < bytes.length;) {
         const n = this.deps.fs.writeSync(this.fd, bytes, offset, bytes.length - offset);
         if (n === 0) throw new HermesctlError('IO_ERROR', `${this.path}: the disk takes no more bytes.`);
         offset += n;

@@ -133,7 +133,8 @@ export class JsonCompactor {
 
   /** @throws JsonSyntaxError where the document is not over. */
   finish(): void {
-    if (this.inString || this.expect !== Expect.Nothing) throw new JsonSyntaxError(this.base + this.consumed, 'the document ends too early');
+    if (this.inString || this.expect !== Expect.Nothing)
+      throw new JsonSyntaxError(this.base + this.consumed, 'the document ends too early');
   }
 
   private take(from: number, end: number, target: number, isLast: boolean): number {
@@ -364,7 +365,8 @@ export class JsonCompactor {
     const { buffer } = this;
     const length = end - start;
     if (length === MESSAGES.length && buffer.compare(MESSAGES, 0, length, start, end) === 0) return Member.Messages;
-    if (length === SESSION_ID.length && buffer.compare(SESSION_ID, 0, length, start, end) === 0) return Member.SessionId;
+    if (length === SESSION_ID.length && buffer.compare(SESSION_ID, 0, length, start, end) === 0)
+      return Member.SessionId;
     return Member.Other;
   }
 

@@ -66,7 +66,7 @@ export function layOut(compact: Buffer, write: (bytes: Uint8Array) => void): voi
     out.fill(0x20, filled + 1, filled + length);
     filled += length;
   };
-  for (let at = 0; at < compact.length; ) {
+  for (let at = 0; at < compact.length;) {
     const c = compact[at];
     switch (c) {
       case QUOTE: {
@@ -112,7 +112,7 @@ export function layOut(compact: Buffer, write: (bytes: Uint8Array) => void): voi
 const ENDS_SCALAR: ReadonlySet<number> = new Set([0x2c, 0x7d, 0x5d]);
 
 function endOfString(text: Buffer, start: number): number {
-  for (let at = start + 1; ; ) {
+  for (let at = start + 1; ;) {
     const quote = text.indexOf(QUOTE, at);
     let backslashes = 0;
     while (text[quote - 1 - backslashes] === BACKSLASH) backslashes++;
