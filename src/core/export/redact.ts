@@ -29,7 +29,7 @@ const PATTERNS: readonly Pattern[] = [
   { kind: 'huggingface-token', regex: /\bhf_[A-Za-z0-9]{20,}/g },
   { kind: 'npm-token', regex: /\bnpm_[A-Za-z0-9]{30,}/g },
   { kind: 'pypi-token', regex: /\bpypi-[\w-]{40,}/g },
-  { kind: 'telegram-token', regex: /\b\d{8,10}:[\w-]{35}\b/g },
+  { kind: 'telegram-token', regex: /(?<!\d)\d{8,10}:[\w-]{30,64}(?![\w-])/g },
   { kind: 'password', regex: /\b[a-z][a-z0-9+.-]{1,15}:\/\/[^\s/:@]{0,64}:([^\s/@]{1,256})@/gi, group: 1 },
   {
     kind: 'authorization',
@@ -45,7 +45,7 @@ const PATTERNS: readonly Pattern[] = [
   {
     kind: 'secret',
     regex:
-      /(?:api[_-]?key|access[_-]?key|secret|token|passw(?:or)?d|passphrase|credentials?)["'\\]{0,3}\s{0,8}[:=]\s{0,8}["'\\]{0,3}([^\s"'`\\,;&(){}[\]<>$]{8,})/gi,
+      /(?:api[_-]?key|access[_-]?key|secret|token|passw(?:or)?d|passphrase|credentials?)["'\\]{0,3}\s{0,8}[:=]\s{0,8}["'\\]{0,3}([^\s"'`\\,;&(){}[\]<>$]{8,})(?![^\s"'`\\,;&(){}[\]<>$]|\()/gi,
     group: 1,
     unless: (secret) => /^[\d.]+$/.test(secret) || secret.startsWith('process.env') || secret.startsWith('os.environ'),
   },
@@ -174,3 +174,6 @@ const SHORTEST = 5;
 function decoded(word: string): string {
   return word.includes('\\') ? (JSON.parse(word) as string) : word.slice(1, -1);
 }
+
+/** All kinds of secrets that are looked for. */
+export const KINDS: readonly string[] = [...new Set(PATTERNS.map(({ kind }) => kind))];
