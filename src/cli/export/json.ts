@@ -163,7 +163,7 @@ export class JsonFormat implements Format {
 
   private warnOfNonFinite(id: string, words: readonly { path: string; word: string }[], count: number): void {
     const [{ path, word }] = words;
-    const more = count > 1 ? ` So are ${count - 1} more.` : '';
+    const more = count > 1 ? ` So ${count === 2 ? 'is' : 'are'} ${count - 1} more.` : '';
     this.options.context.warn({
       code: 'NOT_FINITE',
       message: `${path.slice(1)} of session ${id} is ${word}, which JSON does not know; it is exported as null (--raw keeps it).${more}`,
