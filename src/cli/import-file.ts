@@ -8,7 +8,6 @@ import { type OpenFile, withFileAsync } from '../core/files/open-file';
 import type { Context } from './context';
 import { type Failure, failureOf, failuresForOutput } from './each-session';
 import { mutate, type MutationFlagValues, warnOfIndex } from './mutation';
-import type { OutputValue } from './output/document';
 import { waitABit } from './output/sink';
 import { visibleLine } from './output/visible';
 
@@ -101,7 +100,7 @@ async function showRun(context: Context, { results, index, warnings }: ImportFil
   const counts = countsOf(results);
   await context.show({
     json: (document) => {
-      document.member('import', { ...counts, index } as unknown as OutputValue);
+      document.member('import', { ...counts, index });
       document.member(
         'sessions',
         results.map(({ place, session_id, status, message_count }) => ({ place, session_id, status, message_count })),

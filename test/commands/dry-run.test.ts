@@ -134,6 +134,18 @@ const CASES: Record<string, Case[]> = {
         fs.writeFileSync(path.join(store.sessionsDir, '_deleted_webui_sessions.json'), '{"version":1,"ids":["made"]}'),
     },
   ],
+  'sessions:import': [
+    {
+      args: ['-'],
+      stdin: `${JSON.stringify(session('made'))}\n${JSON.stringify(session('talk'))}\n`,
+    },
+    {
+      args: ['-', '--replace', '--deleted'],
+      stdin: JSON.stringify([session('made'), session('talk', { title: 'New' })]),
+      prepare: (store) =>
+        fs.writeFileSync(path.join(store.sessionsDir, '_deleted_webui_sessions.json'), '{"version":1,"ids":["made"]}'),
+    },
+  ],
   'sessions:import-cli': [
     { args: ['talk', 'fresh'], prepare: agentSessions },
     { args: ['--all'], prepare: agentSessions },

@@ -8,7 +8,8 @@ import type { Context } from '../context';
 import { type Failure, failureOf, failuresForOutput } from '../each-session';
 import type { JsonDocument, OutputValue, RawFields } from '../output/document';
 import { visibleLine } from '../output/visible';
-import { type ExportItem, type Format, type FormatName, formatOf } from './format';
+import type { ExportItem, Format, FormatName } from './format';
+import { formatOf } from './formats';
 import { FileOut, type Out, StreamOut } from './out';
 
 export interface ExportFlags {
