@@ -251,6 +251,16 @@ describe('sessions import', () => {
     expect(stdout).toBe(`${line}\n`);
   });
 
+  it('begins a store that had no sessions', async () => {
+    const store = makeStore();
+    fs.rmdirSync(store.sessionsDir);
+    const input = inputFile(session('aaaa0001'));
+    expect((await imports(store, input, '--dry-run')).code).toBe(0);
+    expect(fs.existsSync(store.sessionsDir)).toBe(false);
+    expect((await imports(store, input)).code).toBe(0);
+    expect(indexed(store)).toEqual(['aaaa0001']);
+  });
+
   it('says of half a character that the server cannot save it', async () => {
     const store = makeStore();
     const line = (id: string, text: string): string =>

@@ -149,7 +149,7 @@ export const SCENARIOS: Scenario[] = [
     name: 'import of a file over a session',
     args: ['sessions', 'import', TARGET_LINE, '--replace'],
     id: TARGET,
-    killed: true,
+    faults: 'few',
   },
   { name: 'import-cli', args: ['import-cli', NEW], id: NEW, killed: true, prepare: rememberDeletion },
   { name: 'import-cli of one that is there', args: ['import-cli', TARGET], id: TARGET, killed: true },

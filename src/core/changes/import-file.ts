@@ -4,6 +4,7 @@ import type { Deps } from '../deps';
 import { HermesctlError, type Warning } from '../errors';
 import type { OpenFile } from '../files/open-file';
 import { type IndexOutcome, patchIndexAfterSave } from '../index/reindex';
+import { makeSessionsDirectory } from '../sidecar/directory';
 import { readTombstones, removeTombstonesAfterSave, TOMBSTONE_FILES } from '../sidecar/tombstones';
 import { type InputItem, inputItems } from './import-input';
 import {
@@ -126,6 +127,7 @@ class FileImport {
   private async apply(plan: ImportSessionPlan): Promise<void> {
     const { id, messageCount } = plan;
     if (this.target.dryRun) return;
+    makeSessionsDirectory(this.target.location, this.deps);
     try {
       await applyImportSession(plan, this.deps);
     } catch (error) {
