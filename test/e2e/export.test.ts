@@ -110,6 +110,8 @@ describe('sessions export', () => {
       ['--title', 'x', 'aaaa00000001'],
       ['aaaa', '--json', '-f', 'html'],
       ['--all', '--force'],
+      ['aaaa', '--embed'],
+      ['aaaa', '--raw', '-f', 'markdown'],
     ]) {
       const { code, stdout } = await exported(store, ...args);
       expect({ args, code }).toEqual({ args, code: 2 });

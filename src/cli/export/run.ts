@@ -41,6 +41,7 @@ export async function runExport(
   flags: ExportFlags,
   one: boolean,
 ): Promise<void> {
+  assertMeantFor(flags);
   const target = targetOf(context, flags);
   const redactor = flags.redact ? new Redactor([context.environment.userHome]) : undefined;
   const { raw, embed, 'include-tools': tools } = flags;
@@ -85,6 +86,14 @@ export async function runExport(
   context.failures(run.failures);
   const failure = failureOf(run.failures, items.length);
   if (failure) throw failure;
+}
+
+/** @throws HermesctlError `USAGE` for a flag that the format could only ignore. */
+function assertMeantFor({ format, embed, raw }: ExportFlags): void {
+  const isPage = format === 'html';
+  const extra = embed && !isPage ? 'embed' : raw && (isPage || format === 'markdown') ? 'raw' : undefined;
+  if (extra === undefined) return;
+  throw new HermesctlError('USAGE', `--${extra} means nothing in ${format}.`);
 }
 
 function showFailed(document: JsonDocument, failures: readonly Failure[]): void {
