@@ -8,8 +8,14 @@ const RULES = [
   [/^node_modules\/@oclif\/core\/lib\/(help|config|ux)\//, 'help'],
   [/^node_modules\/@oclif\/core\/lib\/(module-loader|screen|performance)\.js/, 'help'],
   [/^node_modules\/@oclif\//, 'main'],
+  [/^node_modules\/(markdown-it|highlight\.js|linkify-it|mdurl|entities|uc\.micro|punycode\.js)\//, 'page'],
   [/^node_modules\//, 'packages'],
   [/^src\/cli\/help\.ts/, 'help'],
+  [/^src\/cli\/export\/html/, 'page'],
+  [
+    /^src\/(core|cli)\/export\/|^src\/core\/(json\/(compact|lay-out|non-finite)|files\/output-file)\.|^src\/(cli\/import-file|commands\/sessions\/(export|import))\./,
+    'export',
+  ],
   [
     /^src\/core\/listing\/(watch|row-changes)\.|^src\/cli\/(watch-list|live-list|wake-up|keyboard|output\/screen)\./,
     'watch',

@@ -66,7 +66,7 @@ async function selected(context: Context, flags: SelectionFlags, whole: boolean)
   const known = new Set(storeIds);
   for (const place of agentPlaces(location, flags['all-profiles'] ?? false, deps)) {
     await withAgentParts([place], deps, async (parts) => {
-      const rows = await parts.rows(filter, known);
+      const { rows } = await parts.rows(filter, known);
       items.push(...rows.map(({ row }): ExportItem => ({ id: row.id, in: 'agent', place })));
       context.warn(...parts.warnings);
     });

@@ -1,5 +1,6 @@
 import { Args, Flags } from '@oclif/core';
 
+import { assertEveryDatabase } from '../../cli/all-profiles';
 import { BaseCommand } from '../../cli/base-command';
 import { nullFlag } from '../../cli/each-session';
 import { FORMATS, type FormatName } from '../../cli/export/format';
@@ -90,5 +91,6 @@ export default class SessionsExport extends BaseCommand {
     ]);
     const items = await selectSessions(context, args, flags);
     await runExport(context, items, { ...flags, format }, namesOne(args));
+    if (flags.agent) assertEveryDatabase(context, flags);
   }
 }
