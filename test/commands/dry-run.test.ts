@@ -2,11 +2,11 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 
-import { Config } from '@oclif/core';
 import { describe, expect, it } from 'vitest';
 
-import { bareEnvironment, BIN, cliJson, ROOT } from '../support/cli';
+import { bareEnvironment, BIN, cliJson } from '../support/cli';
 import { addAgentSessions } from '../support/agent-sessions';
+import { builtCommands } from '../support/program';
 import { makeStore, session, type TestStore, treeHash } from '../support/store';
 import { inParallel, sidecarFile } from '../support/writing';
 
@@ -201,7 +201,7 @@ const makeCaseStore = async ({ prepare }: Case): Promise<TestStore> => {
 };
 
 it('is held for every command that can change something', async () => {
-  const config = await Config.load({ root: ROOT });
+  const config = await builtCommands();
   const commands = config.commands
     .filter(({ id, aliases, flags }) => 'dry-run' in flags && !aliases.includes(id))
     .map(({ id }) => id);
