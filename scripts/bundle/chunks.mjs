@@ -24,7 +24,13 @@ const RULES = [
   [/^node_modules\/(string-width|strip-ansi|ansi-regex|emoji-regex|is-fullwidth-code-point)\//, 'width'],
   [/^node_modules\/(ansis|ansi-styles|color-convert|color-name|ejs|indent-string|widest-line|wrap-ansi)\//, 'help'],
   [/^node_modules\/@oclif\/core\/lib\/(help|config|ux)\//, 'help'],
+  [/^node_modules\/(markdown-it|highlight\.js|linkify-it|mdurl|entities|uc\.micro|punycode\.js)\//, 'page'],
   [/^src\/cli\/help\.ts/, 'help'],
+  [/^src\/cli\/export\/html/, 'page'],
+  [
+    /^src\/(core|cli)\/export\/|^src\/core\/(json\/(compact|lay-out|non-finite)|files\/output-file)\.|^src\/(cli\/import-file|commands\/sessions\/(export|import))\./,
+    'export',
+  ],
   [
     /^src\/core\/listing\/(watch|row-changes)\.|^src\/cli\/(watch-list|live-list|wake-up|keyboard|output\/screen)\./,
     'watch',

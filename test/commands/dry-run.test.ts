@@ -2,11 +2,11 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 
-import { Config } from '@oclif/core';
 import { describe, expect, it } from 'vitest';
 
-import { bareEnvironment, BIN, cliJson, ROOT } from '../support/cli';
+import { bareEnvironment, BIN, cliJson } from '../support/cli';
 import { addAgentSessions } from '../support/agent-sessions';
+import { builtCommands } from '../support/program';
 import { makeStore, session, type TestStore, treeHash } from '../support/store';
 import { inParallel, sidecarFile } from '../support/writing';
 
@@ -134,6 +134,18 @@ const CASES: Record<string, Case[]> = {
         fs.writeFileSync(path.join(store.sessionsDir, '_deleted_webui_sessions.json'), '{"version":1,"ids":["made"]}'),
     },
   ],
+  'sessions:import': [
+    {
+      args: ['-'],
+      stdin: `${JSON.stringify(session('made'))}\n${JSON.stringify(session('talk'))}\n`,
+    },
+    {
+      args: ['-', '--replace', '--deleted'],
+      stdin: JSON.stringify([session('made'), session('talk', { title: 'New' })]),
+      prepare: (store) =>
+        fs.writeFileSync(path.join(store.sessionsDir, '_deleted_webui_sessions.json'), '{"version":1,"ids":["made"]}'),
+    },
+  ],
   'sessions:import-cli': [
     { args: ['talk', 'fresh'], prepare: agentSessions },
     { args: ['--all'], prepare: agentSessions },
@@ -189,7 +201,7 @@ const makeCaseStore = async ({ prepare }: Case): Promise<TestStore> => {
 };
 
 it('is held for every command that can change something', async () => {
-  const config = await Config.load({ root: ROOT });
+  const config = await builtCommands();
   const commands = config.commands
     .filter(({ id, aliases, flags }) => 'dry-run' in flags && !aliases.includes(id))
     .map(({ id }) => id);

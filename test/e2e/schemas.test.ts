@@ -200,6 +200,28 @@ describe('output on made stores agrees with its schema', () => {
   });
 });
 
+describe('output of export and import agrees with its schema', () => {
+  it('to standard output, files and back', async () => {
+    const store = makeStore({ aaaa0001: session('aaaa0001', { cost: 1e400 }), hurt0002: '{"messages":' });
+    const file = path.join(store.root, 'out.ndjson');
+    await run('sessions-export', ['sessions', 'export', 'aaaa0001', '--redact'], store);
+    await run('sessions-export', ['sessions', 'export', 'aaaa0001', '--output', file], store);
+    await run('sessions-export', ['sessions', 'export', 'aaaa0001', '--output', file], store);
+    await run('sessions-export', ['sessions', 'export', 'aaaa0001', '-f', 'html', '-o', `${store.root}/pages/`], store);
+    await run('sessions-import', ['sessions', 'import', file], store);
+    await run('sessions-import', ['sessions', 'import', file, '--dry-run'], makeStore());
+    await run('sessions-import', ['sessions', 'import', file], makeStore());
+    fs.appendFileSync(file, '{"session_id": "cut');
+    for (const [schema, args] of [
+      ['sessions-export', ['sessions', 'export', '--all']],
+      ['sessions-import', ['sessions', 'import', file]],
+    ] as const) {
+      const { code, json } = await cliJson<Document>([...args], { env: store.env });
+      expect({ code, faults: faults(schema, json) }).toEqual({ code: 3, faults: [] });
+    }
+  });
+});
+
 describe('output about memory agrees with its schema', () => {
   it('from the first scan to the last drain', async () => {
     const store = makeStore({

@@ -2,12 +2,16 @@ import fs from 'node:fs';
 import path from 'node:path';
 
 import { addAgentSessions } from '../support/agent-sessions';
+import { ROOT } from '../support/cli';
 import { runInProcess } from '../support/in-process';
 import { makeStore, session, type TestStore, writeSidecar } from '../support/store';
 
 export const TARGET = 'target0001';
 const OTHER = 'other00001';
 const NEW = 'fresh00001';
+/** Exports with one session each: a new one, and another version of the target. */
+const FRESH_LINE = path.join(ROOT, 'test', 'fixtures', 'exports', 'fresh.ndjson');
+const TARGET_LINE = path.join(ROOT, 'test', 'fixtures', 'exports', 'target.ndjson');
 /** Of this session the agent has a transcript file. */
 const TOLD = 'told000001';
 
@@ -133,6 +137,19 @@ export const SCENARIOS: Scenario[] = [
       await undone(store);
       fs.writeFileSync(path.join(store.sessionsDir, `${TARGET}.json`), '{"session_id": "target0001", "messa');
     },
+  },
+  {
+    name: 'import of a file',
+    args: ['sessions', 'import', FRESH_LINE, '--deleted'],
+    id: NEW,
+    killed: true,
+    prepare: rememberDeletion,
+  },
+  {
+    name: 'import of a file over a session',
+    args: ['sessions', 'import', TARGET_LINE, '--replace'],
+    id: TARGET,
+    faults: 'few',
   },
   { name: 'import-cli', args: ['import-cli', NEW], id: NEW, killed: true, prepare: rememberDeletion },
   { name: 'import-cli of one that is there', args: ['import-cli', TARGET], id: TARGET, killed: true },

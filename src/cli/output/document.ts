@@ -133,6 +133,19 @@ export class JsonDocument {
     this.out.write(i === 0 ? ']' : '\n]');
   }
 
+  /**
+   * An array whose items somebody else writes to the output: each on a line of its own, all but the first after a
+   * comma.
+   */
+  async items(name: string, work: (out: Sink) => Promise<void>): Promise<void> {
+    this.key(name);
+    this.out.write('[');
+    this.inArray = true;
+    await work(this.out);
+    this.inArray = false;
+    this.out.write('\n]');
+  }
+
   /** A computed result of any size, streamed by json-stream-stringify. */
   async computed(name: string, value: unknown): Promise<void> {
     const { JsonStreamStringify } = await import('json-stream-stringify');

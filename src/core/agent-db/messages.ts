@@ -6,6 +6,7 @@ import { ENCODED_CONTENT } from '../session/text';
 import { continuesWithin, type Link } from './continuation';
 import type { AgentDatabase } from './database';
 import { storedSession } from './stored';
+import { quoted } from './tables';
 import { plain, sqlJson, type SqlRow, type SqlValue } from './values';
 
 const NEEDED = ['session_id', 'role', 'content', 'timestamp'] as const;
@@ -108,8 +109,17 @@ async function* read(
   columns: ReadonlySet<string>,
 ): AsyncGenerator<RawJson> {
   const wanted = ['role', 'content', 'timestamp', ...['id', ...OPTIONAL].filter((column) => columns.has(column))];
+  for await (const row of readRows(database, rowids, wanted)) yield messageOf(row);
+}
+
+/** These rows of `messages`, in this order, a page at a time. */
+async function* readRows(
+  database: AgentDatabase,
+  rowids: readonly SqlValue[],
+  wanted: readonly string[],
+): AsyncGenerator<SqlRow> {
   const places = Array.from({ length: PAGE }, () => '?').join(', ');
-  const sql = `SELECT rowid AS at, ${wanted.join(', ')} FROM messages WHERE rowid IN (${places})`;
+  const sql = `SELECT rowid AS at, ${wanted.map(quoted).join(', ')} FROM messages WHERE rowid IN (${places})`;
   for (let start = 0; start < rowids.length; start += PAGE) {
     const page = rowids.slice(start, start + PAGE);
     const padding = Array.from({ length: PAGE - page.length }, () => null);
@@ -117,9 +127,32 @@ async function* read(
     for (const rowid of page) {
       const row = rows.get(rowid);
       if (row === undefined) throw removedMeanwhile(database.path);
-      yield messageOf(row);
+      yield row;
     }
   }
+}
+
+/** Made by the agent from the others, for its own lists. */
+const DERIVED: ReadonlySet<string> = new Set(['display_identity', 'display_order']);
+
+/**
+ * The active messages of one session with every column that its row has, as the
+ * agent's own export gives them: content and tool calls decoded, all else as it
+ * is stored. Throws as {@link AgentTranscript.messages}.
+ */
+export async function* storedMessages(database: AgentDatabase, id: string): AsyncGenerator<RawJson> {
+  const columns = await database.columns('messages');
+  if (!NEEDED.every((column) => columns.has(column))) return;
+  const wanted = [...columns].filter((column) => !DERIVED.has(column));
+  for await (const row of readRows(database, await rowidsOf(database, [id], columns), wanted)) {
+    const fields = wanted.map((column) => `${JSON.stringify(column)}:${storedValue(column, row[column]).text}`);
+    yield new RawJson(`{${fields.join(',')}}`);
+  }
+}
+
+function storedValue(column: string, value: SqlValue): RawJson {
+  if (column === 'content') return contentOf(value);
+  return column === 'tool_calls' && value !== null && value !== '' ? decoded(value) : sqlJson(value);
 }
 
 function removedMeanwhile(path: string): HermesctlError {

@@ -107,7 +107,7 @@ export async function readAgentUsage(location: Location, deps: Deps, id: string)
   );
 }
 
-function notInDatabase(id: string, path: string): HermesctlError {
+export function notInDatabase(id: string, path: string): HermesctlError {
   return new HermesctlError('SESSION_NOT_FOUND', `There is no session ${id} in ${path}.`, {
     hint: "'hermesctl sessions list --agent --all' shows all that hermesctl knows; -p names another profile.",
     details: { session_id: id },

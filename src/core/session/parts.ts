@@ -2,10 +2,13 @@ import { toFloat, truthy } from '../json/python';
 import type { RawJson } from '../json/raw';
 import { messageTime } from './transcript';
 
-/** A piece of a message for reading: text, something that is no text, or a tool's name and arguments. */
+/**
+ * A piece of a message for reading: text, something that is no text (with the address of a picture, or the path of a
+ * file, that it names), or a tool's name and arguments.
+ */
 export type MessagePart =
   | { kind: 'text'; text: string }
-  | { kind: 'attachment'; label: string }
+  | { kind: 'attachment'; label: string; url?: string; path?: string }
   | { kind: 'tool-call'; name: string; input: string };
 
 /** A message taken apart for a person to read. */
@@ -69,9 +72,22 @@ function contentPart(part: unknown): MessagePart {
     const { type, text: partText, content, input_text: input, output_text: output } = part as Record<string, unknown>;
     const found = [partText, content, input, output].find((value) => typeof value === 'string');
     if (found !== undefined) return { kind: 'text', text: found };
-    return { kind: 'attachment', label: text(type, 'object') };
+    const url = pictureUrl(part as Record<string, unknown>);
+    return { kind: 'attachment', label: text(type, 'object'), ...(url === undefined ? {} : { url }) };
   }
   return { kind: 'text', text: JSON.stringify(part) };
+}
+
+/** The address in a part that is a picture, in the shapes of OpenAI and Anthropic. */
+function pictureUrl(part: Record<string, unknown>): string | undefined {
+  const { image_url: image, source, url } = part;
+  const inner = typeof image === 'object' && image !== null ? (image as { url?: unknown }).url : image;
+  if (typeof source === 'object' && source !== null) {
+    const { media_type: type, data, url: address } = source as Record<string, unknown>;
+    if (typeof type === 'string' && typeof data === 'string') return `data:${type};base64,${data}`;
+    if (typeof address === 'string') return address;
+  }
+  return [inner, url].find((value): value is string => typeof value === 'string');
 }
 
 function toolCalls(calls: unknown): MessagePart[] {
@@ -92,7 +108,8 @@ function attachments(list: unknown): MessagePart[] {
   if (!Array.isArray(list)) return [];
   return list.map((item: unknown): MessagePart => {
     const { name, path } = (typeof item === 'object' && item !== null ? item : {}) as Record<string, unknown>;
-    return { kind: 'attachment', label: text(typeof item === 'string' ? item : (name ?? path), 'file') };
+    const label = text(typeof item === 'string' ? item : (name ?? path), 'file');
+    return { kind: 'attachment', label, ...(typeof path === 'string' ? { path } : {}) };
   });
 }
 

@@ -1,4 +1,6 @@
+import type { Deps } from '../deps';
 import { HermesctlError, ioError, isSystemError } from '../errors';
+import { syncDirectory } from '../files/durable-write';
 import type { FileSystem } from '../files/file-system';
 import type { Location } from '../location/location';
 import { isStoreId } from '../session/id';
@@ -25,6 +27,27 @@ export function sessionIds(fs: FileSystem, location: Location): string[] {
     if (isStoreId(id)) ids.push(id);
   }
   return ids;
+}
+
+/**
+ * Makes `sessions/` where a store has none yet, as its state directory is: for
+ * sessions that are brought in before a server was there.
+ *
+ * @throws HermesctlError `IO_ERROR`
+ */
+export function makeSessionsDirectory(location: Location, deps: Deps): void {
+  const { fs } = deps;
+  const { value: dir } = location.sessionsDir;
+  try {
+    if (fs.statSync(dir, { throwIfNoEntry: false })) return;
+    const { mode, uid, gid } = fs.statSync(location.stateDir.value);
+    fs.mkdirSync(dir, { mode: mode & 0o777 });
+    const made = fs.statSync(dir);
+    if (made.uid !== uid || made.gid !== gid) fs.chownSync(dir, uid, gid);
+    syncDirectory(fs, location.stateDir.value);
+  } catch (error) {
+    throw isSystemError(error) ? ioError(error, dir) : error;
+  }
 }
 
 /** @throws HermesctlError `STORE_NOT_FOUND` where the state directory is missing or no directory. */
