@@ -42,6 +42,7 @@ const RULES = [
   [ELSEWHERE, 'rest'],
   ...MAIN.map((pattern) => [pattern, 'main']),
   [/^src\//, 'rest'],
+  [/^node_modules\/@oclif\//, 'help'],
   [/^node_modules\//, 'packages'],
 ];
 

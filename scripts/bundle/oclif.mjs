@@ -114,6 +114,16 @@ const REPLACED = {
     module.exports = process.env.FORCE_COLOR || isTerminal(1) || isTerminal(2)
       ? require(${JSON.stringify(require.resolve('supports-color', { paths: [path.dirname(require.resolve('@oclif/core'))] }))})
       : { stdout: false, stderr: false };`,
+  // Touches the streams to find out whether they can show colours.
+  ansis: () => `
+    const { isTerminal } = require('hermesctl:terminal');
+    const { stripVTControlCharacters } = require('node:util');
+    const plain = new Proxy(String, {
+      get: (_, name) => name === '__esModule' ? undefined : name === 'strip' ? stripVTControlCharacters : name === 'hex' || name === 'rgb' ? () => plain : plain,
+    });
+    module.exports = process.env.FORCE_COLOR || isTerminal(1) || isTerminal(2)
+      ? require(${JSON.stringify(require.resolve('ansis', { paths: [path.dirname(require.resolve('@oclif/core'))] }))})
+      : plain;`,
   'hermesctl:terminal': () => `
     const { fstatSync } = require('node:fs');
     exports.isTerminal = (fd) => { try { const stats = fstatSync(fd); return stats.isCharacterDevice() && !(process.platform === 'linux' && stats.rdev >> 8 === 1); } catch { return false; } };`,

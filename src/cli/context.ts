@@ -56,8 +56,9 @@ export class Context {
     this.environment = { variables: process.env, userHome: homedir(), platform: process.platform, cwd: process.cwd() };
     this.face = flags.json ? 'json' : flags.ndjson ? 'ndjson' : 'human';
     if (this.face === 'json') this.document = new JsonDocument(terminal.stdout, this.renderer());
-    const { breathe, sleep, interrupted, stop } = listenForSignals();
-    this.stopSignals = stop;
+    const signals = listenForSignals();
+    const { breathe, sleep } = signals;
+    this.stopSignals = signals.stop;
     const clock = { now: () => Date.now() / 1000, sleep };
     this.progress = flags.quiet ? undefined : new ProgressLine(terminal, clock, 'reading');
     this.deps = {
@@ -65,10 +66,19 @@ export class Context {
       clock,
       ids: { uuidHex: () => randomUUID().replaceAll('-', '') },
       processes: systemProcesses(process.argv.slice(2)),
-      http: systemHttp(interrupted),
-      programs: systemPrograms(interrupted),
-      threads: systemThreads(interrupted),
-      temporaryRoot: tmpdir(),
+      // Made when they are used: few commands do.
+      get http() {
+        return systemHttp(signals.interrupted);
+      },
+      get programs() {
+        return systemPrograms(signals.interrupted);
+      },
+      get threads() {
+        return systemThreads(signals.interrupted);
+      },
+      get temporaryRoot() {
+        return tmpdir();
+      },
       breathe,
       progress: this.progress?.update ?? (() => undefined),
     };

@@ -9,7 +9,13 @@ const TICKS = 100;
 /** What this system tells about processes. */
 export function systemProcesses(argv: readonly string[]): Processes {
   return {
-    self: { pid: process.pid, host: hostname(), command: ['hermesctl', ...argv].join(' ') },
+    self: {
+      pid: process.pid,
+      get host() {
+        return hostname();
+      },
+      command: ['hermesctl', ...argv].join(' '),
+    },
     uid: process.geteuid?.(),
     get bootId() {
       return orNull(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim());

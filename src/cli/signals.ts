@@ -32,12 +32,20 @@ interface Listening {
  */
 export function listenForSignals(): Listening {
   let received: Interrupted | undefined;
-  const interruption = new AbortController();
-  setMaxListeners(0, interruption.signal); // each sleep and each request listens
+  let interruption: AbortController | undefined;
+  // Most commands wait for nothing.
+  const interrupted = (): AbortSignal => {
+    if (!interruption) {
+      interruption = new AbortController();
+      setMaxListeners(0, interruption.signal); // each sleep and each request listens
+      if (received) interruption.abort(received);
+    }
+    return interruption.signal;
+  };
   const onSignal = (signal: NodeJS.Signals): void => {
     received = new Interrupted(signal as 'SIGINT' | 'SIGTERM');
     stop();
-    interruption.abort(received);
+    interruption?.abort(received);
   };
   const stop = (): void => {
     process.removeListener('SIGINT', onSignal);
@@ -59,7 +67,7 @@ export function listenForSignals(): Listening {
   };
   const sleep: Listening['sleep'] = (seconds, signal) =>
     new Promise((resolve, reject) => {
-      const wakers = [interruption.signal, ...(signal ? [signal] : [])];
+      const wakers = [interrupted(), ...(signal ? [signal] : [])];
       const end = (): void => {
         clearTimeout(timer);
         for (const waker of wakers) waker.removeEventListener('abort', end);
@@ -69,5 +77,12 @@ export function listenForSignals(): Listening {
       for (const waker of wakers) waker.addEventListener('abort', end);
       const timer = setTimeout(end, wakers.some((waker) => waker.aborted) ? 0 : seconds * 1000);
     });
-  return { breathe, sleep, interrupted: interruption.signal, stop };
+  return {
+    breathe,
+    sleep,
+    get interrupted() {
+      return interrupted();
+    },
+    stop,
+  };
 }

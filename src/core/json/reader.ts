@@ -416,9 +416,9 @@ export class JsonReader {
     for (;;) {
       let { pos } = this;
       const { buf, end, kernel } = this;
-      const near = kernel ? Math.min(end, pos + SHORT_STRING) : end;
+      const near = Math.min(end, pos + SHORT_STRING);
       while (pos < near && STRING_SPECIAL[buf[pos]] === 0) pos++;
-      if (kernel && pos === near && pos < end) pos = kernel.string(pos, end);
+      if (pos === near && pos < end) pos = kernel ? kernel.string(pos, end) : specialIn(buf, pos, end);
       this.pos = pos;
       if (pos === end) {
         if (!this.fill()) throw new JsonSyntaxError(start, 'string without an end');
@@ -655,6 +655,16 @@ export class JsonReader {
   private notUtf8(offset: number): JsonSyntaxError {
     return new JsonSyntaxError(offset, 'not UTF-8', 'utf8');
   }
+}
+
+const SPECIAL = /[\\\u0000-\u001f]/;
+
+/** Where the next byte is that is special in a string, or `end`; by what searches natively. */
+function specialIn(buf: Buffer, pos: number, end: number): number {
+  const quote = buf.indexOf(QUOTE, pos);
+  const to = quote < 0 || quote > end ? end : quote;
+  const other = buf.toString('latin1', pos, to).search(SPECIAL);
+  return other < 0 ? to : pos + other;
 }
 
 /** Length of a UTF-8 sequence that begins in the last three bytes and is not complete there. */

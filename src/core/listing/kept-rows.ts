@@ -9,8 +9,13 @@ export interface KeptRows {
   rows: StoredRow[];
 }
 
-/** Which keys the row has, whether its values are spelled as they are shown, and each value as it is spelled. */
-export type StoredRow = [keys: number, isPlain: 0 | 1, ...values: string[]];
+/**
+ * Which keys the row has, and its values: where they are spelled as they are
+ * shown, the line of JSON that shows the row, and how long each of them is in
+ * it; else each as it is spelled.
+ */
+export type StoredRow =
+  [keys: number, line: string, ...lengths: number[]] | [keys: number, line: null, ...values: string[]];
 
 export function keptRows(rows: readonly SessionRow[]): KeptRows {
   const keys: string[][] = [];
@@ -22,7 +27,9 @@ export function keptRows(rows: readonly SessionRow[]): KeptRows {
     const place = places.get(name) ?? keys.push(names) - 1;
     places.set(name, place);
     const values = entries.map(([, { text }]) => text);
-    return [place, values.every((text) => renderJson(text) === text) ? 1 : 0, ...values];
+    if (!values.every((text) => renderJson(text) === text)) return [place, null, ...values];
+    const members = names.map((key, i) => `${JSON.stringify(key)}:${values[i]}`);
+    return [place, `{${members.join(',')}}`, ...values.map(({ length }) => length)];
   });
   return { keys, rows: stored };
 }
@@ -31,6 +38,7 @@ export function keptRows(rows: readonly SessionRow[]): KeptRows {
 export class KeptRow extends SessionRow {
   private readonly keys: readonly string[];
   private readonly values: (RawJson | undefined)[] = [];
+  private ends: number[] | undefined;
 
   constructor(
     private readonly stored: StoredRow,
@@ -58,12 +66,7 @@ export class KeptRow extends SessionRow {
   }
 
   override line(): string | undefined {
-    if (this.stored[1] === 0) return undefined;
-    let line = '{';
-    for (const [place, key] of this.keys.entries()) {
-      line += `${place === 0 ? '' : ','}${JSON.stringify(key)}:${this.text(place)}`;
-    }
-    return `${line}}`;
+    return this.stored[1] ?? undefined;
   }
 
   override with(changes: Record<string, RawJson>): SessionRow {
@@ -75,8 +78,18 @@ export class KeptRow extends SessionRow {
   }
 
   private text(place: number): string {
-    return this.stored[place + 2] as string;
+    const [, line, ...values] = this.stored;
+    if (line === null) return values[place] as string;
+    this.ends ??= endsOf(this.keys, values as number[]);
+    const end = this.ends[place];
+    return line.slice(end - (values[place] as number), end);
   }
+}
+
+/** Where each value ends in a line: behind a brace or a comma, its key, and a colon. */
+function endsOf(keys: readonly string[], lengths: readonly number[]): number[] {
+  let at = 0;
+  return keys.map((key, i) => (at += JSON.stringify(key).length + 2 + lengths[i]));
 }
 
 const NOTHING = new Map<string, RawJson>();

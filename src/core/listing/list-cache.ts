@@ -43,7 +43,7 @@ interface Header {
   warnings: Warning[];
 }
 
-const FORMAT = 'hermesctl list cache 3';
+const FORMAT = 'hermesctl list cache 4';
 const MAX_ENTRIES = 64;
 /** A longer answer is not kept: to read it would take as long as to make it. */
 export const MAX_ROWS = 20_000;
