@@ -16,6 +16,7 @@ const PACKED = [
   /^dist\/(workers\/)?[\w-]+\.js$/,
   /^dist\/manifest\.json$/,
   /^docs\/[\w/-]+(\.schema\.json|\.md)$/,
+  /^man\/hermesctl\.1$/,
   /^(package\.json|README\.md|CHANGELOG\.md|LICENSE)$/,
 ];
 /** What it must hold at least. */
@@ -24,6 +25,7 @@ const NEEDED = [
   'dist/launch.js',
   'dist/main.js',
   'dist/manifest.json',
+  'man/hermesctl.1',
   'README.md',
   'CHANGELOG.md',
   'LICENSE',

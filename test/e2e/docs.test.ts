@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 
@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { ERRORS } from '../../src/core/errors';
 import { ENVIRONMENT_VARIABLES } from '../../src/core/location/environment';
 import { ROOT } from '../support/cli';
+import { hasProgram } from '../support/spawn';
 
 const read = (...names: string[]): string => fs.readFileSync(path.join(ROOT, ...names), 'utf8');
 
@@ -60,7 +61,7 @@ describe('docs/commands.md', () => {
   const documented = sections(text);
   const GLOBALS = 'Flags that every command has';
 
-  it('is what the commands say', () => {
+  it('is what the commands say, and so are the manual page and command-snapshot.json', () => {
     execFileSync(process.execPath, ['scripts/reference.mjs', '--check'], { cwd: ROOT, stdio: 'pipe' });
   });
 
@@ -94,6 +95,24 @@ describe('docs/commands.md', () => {
     for (const { id, exitCodes = [] } of commands) {
       for (const code of exitCodes) expect(documented.get(spoken(id)), id).toContain(`${code}: `);
     }
+  });
+});
+
+describe('man/hermesctl.1', () => {
+  const page = read('man', 'hermesctl.1');
+
+  it('has every command, failure and variable', () => {
+    for (const { id } of commands) expect(page).toContain(`\n.SS ${id.replaceAll(':', ' ')}`);
+    for (const name of [...Object.keys(ERRORS), ...Object.keys(ENVIRONMENT_VARIABLES)]) expect(page).toContain(name);
+  });
+
+  it.runIf(hasProgram('groff'))('is set without a warning', () => {
+    const { status, stdout, stderr } = spawnSync('groff', ['-ww', '-man', '-Tutf8', '-K', 'utf8', 'man/hermesctl.1'], {
+      cwd: ROOT,
+      encoding: 'utf8',
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toContain('hermesctl');
   });
 });
 
