@@ -80,7 +80,11 @@ function summaryOf({ summary, description }: Command.Loadable): string {
 function flagsOf(command: Command.Loadable): FlagToComplete[] {
   const shown = Object.values(command.flags).filter((flag) => !flag.hidden);
   const flags = shown.map((flag) => ({
-    names: [`--${flag.name}`, ...(flag.char === undefined ? [] : [`-${flag.char}`])],
+    names: [
+      `--${flag.name}`,
+      ...(flag.char === undefined ? [] : [`-${flag.char}`]),
+      ...(flag.type === 'boolean' && flag.allowNo ? [`--no-${flag.name}`] : []),
+    ],
     summary: oneLine(flag.summary ?? flag.description ?? ''),
     value: flag.type === 'boolean' ? undefined : valueCompletion(flag),
   }));
