@@ -218,7 +218,7 @@ describe.each(PAGES)('%s', (page) => {
     expect(wrong).toEqual([]);
     const everyFlag = new Set([...commands.flatMap(({ flags }) => typed(flags)), '--help', '-h', '--version', '--']);
     const flags = spans.flatMap((span) =>
-      [...span.matchAll(/(?<!\S)(?:--[a-z][\w-]*|-\w(?![\w-]))/g)].map(([flag]) => flag),
+      [...span.split(' | ')[0].matchAll(/(?<!\S)(?:--[a-z][\w-]*|-\w(?![\w-]))/g)].map(([flag]) => flag),
     );
     const foreign = spans
       .filter((span) => /^(?:npm|npx|cp|python|systemctl|man|apt-get|complete|node) /.test(span))
