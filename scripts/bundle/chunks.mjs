@@ -18,6 +18,7 @@ const RULES = [
   [/^src\/(core|commands|cli)\/memory/, 'memory'],
   [/^src\/core\/audit\/|^src\/commands\/doctor|^src\/cli\/doctor/, 'doctor'],
   [/^src\/core\/(changes|server)\/|^src\/core\/sidecar\/(?!read|damage|directory|messages)/, 'changes'],
+  [/^src\/cli\/completion\/(?!ids)/, 'completion'],
   [/^src\//, 'main'],
 ];
 

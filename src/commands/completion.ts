@@ -1,6 +1,7 @@
 import { Args } from '@oclif/core';
 
 import { BaseCommand } from '../cli/base-command';
+import { programOf, wholeConfig } from '../cli/program';
 import { type Shell, completionScript, SHELLS } from '../cli/completion/script';
 
 export default class Completion extends BaseCommand {
@@ -35,7 +36,7 @@ export default class Completion extends BaseCommand {
     const { args, flags } = await this.parse(Completion);
     const context = this.context(flags);
     const shell = args.shell as Shell;
-    const script = completionScript(shell, this.config);
+    const script = completionScript(shell, await wholeConfig(programOf(this.config)));
     await context.show({
       json: (document) => document.member('completion', { shell, script }),
       human: () => context.terminal.stdout.write(script),

@@ -22,7 +22,7 @@ interface Example {
   line: string;
 }
 
-const manifest = JSON.parse(fs.readFileSync(path.join(ROOT, 'oclif.manifest.json'), 'utf8')) as {
+const manifest = JSON.parse(fs.readFileSync(path.join(ROOT, 'dist', 'manifest.json'), 'utf8')) as {
   commands: Record<
     string,
     { examples?: (string | { command: string })[]; exitCodes?: (keyof typeof ERRORS)[]; aliases: string[] }

@@ -1,6 +1,6 @@
 import type { Command, Config } from '@oclif/core';
 
-import { isAlias } from '../help';
+import { isAlias } from '../program';
 
 /** What a word of a command line can be. `ids`: the sessions of the store, of the agent's database, or of the trash. */
 export type Completion =
