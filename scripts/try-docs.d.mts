@@ -12,4 +12,8 @@ export function blocksOf(markdown: string): Block[];
 export function docPages(): string[];
 
 /** Tries the pages with this program. */
-export function tryDocs(program: string, pages?: string[]): Promise<{ wrong: string[]; summary: string }>;
+export function tryDocs(
+  program: string,
+  pages?: string[],
+  nodeDir?: string,
+): Promise<{ wrong: string[]; summary: string }>;

@@ -21,13 +21,16 @@ const HOME_IN_DOCS = '/home/ada';
 const CRON_EXITS = [0, 3, 4];
 const COLUMNS = 100;
 
-/** Tries the pages with this program; lines that tell what was done and what went wrong. */
-export async function tryDocs(program, pages = docPages()) {
+/**
+ * Tries the pages with this program, which runs on the Node.js in this directory; lines that tell what was
+ * done and what went wrong.
+ */
+export async function tryDocs(program, pages = docPages(), nodeDir = path.dirname(process.execPath)) {
   const outcomes = [];
   const queue = [...pages];
   const worker = async () => {
     for (let page = queue.shift(); page !== undefined; page = queue.shift())
-      outcomes.push(await tryPage(page, program));
+      outcomes.push(await tryPage(page, program, nodeDir));
   };
   await Promise.all([worker(), worker()]);
   const sum = (key) => outcomes.reduce((total, outcome) => total + outcome[key], 0);
@@ -58,11 +61,11 @@ export function blocksOf(markdown) {
   return blocks;
 }
 
-async function tryPage(page, program) {
+async function tryPage(page, program, nodeDir) {
   const place = mkdtempSync(path.join(os.tmpdir(), 'hermesctl-docs-'));
   const outcome = { wrong: [], commands: 0, notRun: 0, elsewhere: 0 };
   try {
-    const { home, env } = newHome(place, program);
+    const { home, env } = newHome(place, program, nodeDir);
     for (const block of blocksOf(readFileSync(path.join(root, page), 'utf8'))) {
       if (!['sh', 'console', 'crontab'].includes(block.language)) continue;
       if (/^# not run: \S/.test(block.lines[0])) outcome.notRun++;
@@ -81,7 +84,7 @@ async function tryPage(page, program) {
 }
 
 /** A home with nothing in it but a store, and a PATH on which hermesctl is. */
-function newHome(place, program) {
+function newHome(place, program, nodeDir) {
   const home = path.join(place, 'home');
   const bin = path.join(place, 'bin');
   for (const dir of [home, bin]) mkdirSync(dir);
@@ -89,7 +92,7 @@ function newHome(place, program) {
   renameSync(hermesHome, path.join(home, '.hermes'));
   renameSync(stateDir, path.join(home, '.hermes', 'webui'));
   writeFileSync(path.join(bin, 'hermesctl'), `#!/bin/sh\nexec '${program}' "$@"\n`, { mode: 0o755 });
-  const tools = [bin, path.dirname(process.execPath), process.env.PATH].join(path.delimiter);
+  const tools = [bin, nodeDir, process.env.PATH].join(path.delimiter);
   return { home, env: { PATH: tools, HOME: home, TZ: 'UTC', LANG: 'C.UTF-8', TERM: 'xterm', NO_COLOR: '1' } };
 }
 
