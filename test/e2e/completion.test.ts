@@ -162,6 +162,14 @@ describe('completion of PowerShell, which is generated and not tried', () => {
       expect(line, line).toMatch(/^\s*'(?:[^'‘’]|'')*' = '(?:[^'‘’]|'')*'$/);
     }
   });
+
+  it('has no table with a key twice, where capitals do not count', async () => {
+    const text = fs.readFileSync(await scriptOf('powershell'), 'utf8');
+    for (const [, table] of text.matchAll(/= @\{\n((?: +'(?:[^']|'')*' = '.*\n)+)/g)) {
+      const keys = [...table.matchAll(/^ +'((?:[^']|'')*)' = /gm)].map(([, key]) => key.toLowerCase());
+      expect(keys).toEqual([...new Set(keys)]);
+    }
+  });
 });
 
 describe('complete-ids', () => {
