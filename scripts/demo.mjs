@@ -83,6 +83,7 @@ const STEPS = [
   ['', 'hermesctl show fixture1', 5],
   ['And back, from the trash', 'hermesctl sessions restore fixture1'],
   ['A project for cron jobs, made once', 'hermesctl projects ensure-cron && hermesctl projects list'],
+  ['Completion for a shell: eval "$(hermesctl completion bash)"', 'hermesctl completion bash | tail -1'],
   ['Nothing was left behind', 'hermesctl gc-tmp --older-than 0'],
 ];
 

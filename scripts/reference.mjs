@@ -1,10 +1,14 @@
-// Writes docs/commands.md from what the built commands say of themselves; with --check only tells whether it is so.
-import { readFileSync, writeFileSync } from 'node:fs';
+// Writes docs/commands.md, the manual page and the snapshot of the commands from what the built commands say of
+// themselves; with --check only tells whether they are so.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { format, resolveConfig } from 'prettier';
+
+import { commandSnapshot } from './command-snapshot.mjs';
+import { manPage } from './man-page.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const file = path.join(root, 'docs', 'commands.md');
@@ -103,15 +107,29 @@ const text = await format(
   { ...(await resolveConfig(file)), parser: 'markdown' },
 );
 
-if (process.argv.includes('--check')) {
-  let found = '';
-  try {
-    found = readFileSync(file, 'utf8');
-  } catch {
-    // not there: not the same
-  }
-  if (found !== text) {
-    process.stderr.write('docs/commands.md is not what the commands say: run `npm run reference`.\n');
+const snapshot = commandSnapshot(commands, (codes) => exitCodeTable(codes).map(([exit]) => Number(exit)));
+const WRITTEN = {
+  'docs/commands.md': text,
+  'man/hermesctl.1': manPage(root, { shown, globals }),
+  'command-snapshot.json': await format(snapshot, { ...(await resolveConfig(file)), parser: 'json' }),
+};
+
+for (const [name, content] of Object.entries(WRITTEN)) {
+  const target = path.join(root, name);
+  if (process.argv.includes('--check')) {
+    if (contentOf(target) === content) continue;
+    process.stderr.write(`${name} is not what the commands say: run \`npm run reference\`.\n`);
     process.exitCode = 1;
+  } else {
+    mkdirSync(path.dirname(target), { recursive: true });
+    writeFileSync(target, content);
   }
-} else writeFileSync(file, text);
+}
+
+function contentOf(target) {
+  try {
+    return readFileSync(target, 'utf8');
+  } catch {
+    return undefined;
+  }
+}

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { makeDemoStore } from './demo-store.mjs';
+import { tryDocs } from './try-docs.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'));
@@ -15,7 +16,9 @@ const PACKED = [
   /^bin\/run\.js$/,
   /^dist\/(workers\/)?[\w-]+\.js$/,
   /^dist\/manifest\.json$/,
+  /^dist\/(THIRD-PARTY\.txt|sbom\.cdx\.json)$/,
   /^docs\/[\w/-]+(\.schema\.json|\.md)$/,
+  /^man\/hermesctl\.1$/,
   /^(package\.json|README\.md|CHANGELOG\.md|LICENSE)$/,
 ];
 /** What it must hold at least. */
@@ -24,6 +27,9 @@ const NEEDED = [
   'dist/launch.js',
   'dist/main.js',
   'dist/manifest.json',
+  'dist/THIRD-PARTY.txt',
+  'dist/sbom.cdx.json',
+  'man/hermesctl.1',
   'README.md',
   'CHANGELOG.md',
   'LICENSE',
@@ -57,7 +63,10 @@ try {
   process.stdout.write('      installing the tarball (two minutes or so where better-sqlite3 has to be compiled) …\n');
   must(install, 'npm', 'install', '--no-audit', '--no-fund', packed);
   check('the tarball installs in an empty directory');
-  tryInstalled(path.join(install, 'node_modules', '.bin', 'hermesctl'));
+  const bin = path.join(install, 'node_modules', '.bin', 'hermesctl');
+  tryInstalled(bin);
+  const { wrong, summary } = await tryDocs(bin);
+  check(`README and docs: ${summary}`, wrong.length === 0 ? undefined : wrong.join('\n'));
 } catch (error) {
   check('smoke test', error.message);
 } finally {

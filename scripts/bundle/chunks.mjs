@@ -38,6 +38,7 @@ const RULES = [
   [/^src\/core\/agent-db\/|^src\/core\/listing\/agent-/, 'agent'],
   [/^src\/(core|commands|cli)\/memory/, 'memory'],
   [/^src\/core\/audit\/|^src\/commands\/doctor|^src\/cli\/doctor/, 'doctor'],
+  [/^src\/cli\/completion\/(?!ids)/, 'completion'],
   [/^src\/(core|commands|cli)\/(sessions\/)?(search|stats)/, 'search'],
   [ELSEWHERE, 'rest'],
   ...MAIN.map((pattern) => [pattern, 'main']),

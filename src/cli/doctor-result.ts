@@ -171,5 +171,6 @@ export function showNext(context: Context, findings: readonly Finding[], repaire
   for (const [command, count] of [...commands].sort(([, a], [, b]) => b - a).slice(0, SHOWN)) {
     context.line(`  ${command}${context.colors.dim(`  (${count})`)}`);
   }
-  if (unmendable > 0) context.line(`  ${unmendable} need somebody to look: docs/doctor.md says what each means.`);
+  const need = unmendable === 1 ? 'needs' : 'need';
+  if (unmendable > 0) context.line(`  ${unmendable} ${need} somebody to look: docs/doctor.md says what each means.`);
 }

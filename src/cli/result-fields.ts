@@ -77,7 +77,7 @@ export async function tableLines(
   if (rows.length === 0) return { lines: [], leftOut: [] };
   const columns = keys.map((key) => ({
     header: HEADERS[key] ?? key.toUpperCase().replaceAll('_', ' '),
-    flexible: flexible.includes(key),
+    flexible: flexible.includes(key) || (key === 'session_id' && ('last' as const)),
     align: NUMERIC.test(key) ? ('right' as const) : ('left' as const),
   }));
   const { bold, dim } = context.colors;

@@ -3,6 +3,10 @@ import * as path from 'node:path';
 import { Script } from 'node:vm';
 
 import { CodeCache, type CachePlace } from './code-cache';
+import { keepingNatives } from './kept-natives';
+
+/** For those who try it on other versions of Node.js. */
+export { keepingNatives };
 
 /** Put in by the build: what tells this bundle from any other, the package's name and version, and every name of a command, `:` between words. */
 declare const BUNDLE_HASH: string;
@@ -33,6 +37,7 @@ export interface Bundle {
  */
 export function load(cache?: CodeCache): Bundle {
   const loaded = new Map<string, object>();
+  const requireOf = keepingNatives(require);
   const chunk = (name: string): object => {
     const known = loaded.get(name);
     if (known) return known;
@@ -43,7 +48,7 @@ export function load(cache?: CodeCache): Bundle {
     const module = { exports: {} };
     loaded.set(name, module.exports);
     const evaluate = script.runInThisContext() as Chunk;
-    evaluate(module.exports, require, module, filename, __dirname, chunk as (name: string) => Modules, manifest);
+    evaluate(module.exports, requireOf, module, filename, __dirname, chunk as (name: string) => Modules, manifest);
     return module.exports;
   };
   return chunk('main') as Bundle;

@@ -30,6 +30,8 @@ interface Needs {
 const NEEDS: Record<string, Needs> = {
   'cache:clear': { store: false },
   'cache:status': { store: false },
+  completion: { args: ['bash'], store: false },
+  'complete-ids': { args: ['aaaa'], store: false },
   doctor: { args: ['--repair'] },
   help: { store: false },
   paths: { store: false },

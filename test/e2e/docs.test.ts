@@ -1,12 +1,14 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 
 import { describe, expect, it } from 'vitest';
 
+import { blocksOf, docPages } from '../../scripts/try-docs.mjs';
 import { ERRORS } from '../../src/core/errors';
 import { ENVIRONMENT_VARIABLES } from '../../src/core/location/environment';
 import { ROOT } from '../support/cli';
+import { hasProgram } from '../support/spawn';
 
 const read = (...names: string[]): string => fs.readFileSync(path.join(ROOT, ...names), 'utf8');
 
@@ -17,7 +19,7 @@ interface Manifest {
       id: string;
       hidden?: boolean;
       aliases: string[];
-      flags: Record<string, { char?: string; helpGroup?: string }>;
+      flags: Record<string, { char?: string; helpGroup?: string; allowNo?: boolean }>;
       exitCodes?: string[];
     }
   >;
@@ -53,6 +55,12 @@ const dashed = (flags: Manifest['commands'][string]['flags']): string[] =>
     .flatMap(([name, { char }]) => [`--${name}`, ...(char === undefined ? [] : [`-${char}`])])
     .sort();
 
+/** With the opposite of those that have one: `--no-trash`. */
+const typed = (flags: Manifest['commands'][string]['flags']): string[] => [
+  ...dashed(flags),
+  ...Object.entries(flags).flatMap(([name, { allowNo }]) => (allowNo ? [`--no-${name}`] : [])),
+];
+
 const isGlobal = ([, { helpGroup }]: [string, { helpGroup?: string }]): boolean => helpGroup === 'GLOBAL';
 
 describe('docs/commands.md', () => {
@@ -60,7 +68,7 @@ describe('docs/commands.md', () => {
   const documented = sections(text);
   const GLOBALS = 'Flags that every command has';
 
-  it('is what the commands say', () => {
+  it('is what the commands say, and so are the manual page and command-snapshot.json', () => {
     execFileSync(process.execPath, ['scripts/reference.mjs', '--check'], { cwd: ROOT, stdio: 'pipe' });
   });
 
@@ -94,6 +102,24 @@ describe('docs/commands.md', () => {
     for (const { id, exitCodes = [] } of commands) {
       for (const code of exitCodes) expect(documented.get(spoken(id)), id).toContain(`${code}: `);
     }
+  });
+});
+
+describe('man/hermesctl.1', () => {
+  const page = read('man', 'hermesctl.1');
+
+  it('has every command, failure and variable', () => {
+    for (const { id } of commands) expect(page).toContain(`\n.SS ${id.replaceAll(':', ' ')}`);
+    for (const name of [...Object.keys(ERRORS), ...Object.keys(ENVIRONMENT_VARIABLES)]) expect(page).toContain(name);
+  });
+
+  it.runIf(hasProgram('groff'))('is set without a warning', () => {
+    const { status, stdout, stderr } = spawnSync('groff', ['-ww', '-man', '-Tutf8', '-K', 'utf8', 'man/hermesctl.1'], {
+      cwd: ROOT,
+      encoding: 'utf8',
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toContain('hermesctl');
   });
 });
 
@@ -131,6 +157,82 @@ describe('docs/environment.md', () => {
   });
 });
 
+/** All pages but the reference, which is written by a script. */
+const PAGES = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', ...docPages().slice(1)];
+
+/** What a program that hermesctl runs finds in its environment: docs/memory.md. */
+const GIVEN_TO_PROGRAMS = ['HERMESCTL_SESSION_ID', 'HERMESCTL_TRANSCRIPT', 'HERMESCTL_STATE_DIR'];
+
+/** What the servers read and hermesctl does not: named where the two differ. */
+const OTHERS = ['HERMES_WEBUI_ISOLATED_PROFILE'];
+
+/** What a command line says behind the program's name, up to where the shell takes over. */
+const COMMAND_LINE =
+  /(?<![\w./-])hermesctl((?:[ \t]+(?:"[^"]*"|'[^']*'|\$\([^)]*\)|[^\s|;&<>()`'"#]+)+)*)(?![\w./:-])/g;
+
+/** What is wrong with the words behind `hermesctl`: a command or a flag that does not exist. */
+function unknownIn(words: string[]): string | undefined {
+  const all = Object.values(manifest.commands);
+  const named = all.flatMap((command) =>
+    [command.id, ...command.aliases].map((id) => ({ id: id.split(':'), command })),
+  );
+  const rest = words[0] === 'help' && !words[1]?.startsWith('-') ? words.slice(1) : words;
+  if (rest.length === 0 || ['--help', '--version'].includes(rest[0])) return undefined;
+  const found = named
+    .filter(({ id }) => id.every((word, i) => word === rest[i]))
+    .sort((a, b) => b.id.length - a.id.length)[0];
+  // A topic alone, or a place-holder: `hermesctl memory`, `hermesctl COMMAND`.
+  if (!found) {
+    const isTopic = rest.length === 1 && named.some(({ id }) => id.length > 1 && id[0] === rest[0]);
+    return isTopic || /^[A-Z…]/.test(rest[0]) ? undefined : `no command '${rest.join(' ')}'`;
+  }
+  const { flags } = found.command;
+  const names = [...typed(flags), '--help', '-h'];
+  const end = rest.indexOf('--');
+  for (const word of rest.slice(found.id.length, end === -1 ? undefined : end)) {
+    const [flag] = word.split('=');
+    if (/^--?[a-z0-9]/i.test(word) && !names.includes(flag)) return `${found.id.join(' ')} has no ${flag}`;
+  }
+  return undefined;
+}
+
+const wordsOf = (line: string): string[] => [...line.matchAll(/"[^"]*"|'[^']*'|\S+/g)].map(([word]) => word);
+
+describe.each(PAGES)('%s', (page) => {
+  const text = read(...page.split('/'));
+
+  it('names commands and flags that there are, in blocks and in the text', () => {
+    const blocks = blocksOf(text)
+      .filter(({ language }) => !['ts', 'json', 'text'].includes(language))
+      .map(({ language, lines }) =>
+        (language === 'console' ? lines.filter((line) => line.startsWith('$ ')) : lines)
+          .map((line) => line.replace(/(^|\s)#.*/, ''))
+          .join('\n')
+          .replaceAll(/\\\n\s*/g, ' '),
+      );
+    const spans = [...text.replaceAll(/^```[^]*?^```/gm, '').matchAll(/`([^`]+)`/g)].map(([, span]) =>
+      span.replaceAll(/\s+/g, ' '),
+    );
+    const lines = [...blocks, ...spans].flatMap((code) => [...code.matchAll(COMMAND_LINE)].map(([, words]) => words));
+    const wrong = lines.map((line) => unknownIn(wordsOf(line))).filter((problem) => problem !== undefined);
+    expect(wrong).toEqual([]);
+    const everyFlag = new Set([...commands.flatMap(({ flags }) => typed(flags)), '--help', '-h', '--version', '--']);
+    const flags = spans.flatMap((span) =>
+      [...span.split(' | ')[0].matchAll(/(?<!\S)(?:--[a-z][\w-]*|-\w(?![\w-]))/g)].map(([flag]) => flag),
+    );
+    const foreign = spans
+      .filter((span) => /^(?:npm|npx|cp|python|systemctl|man|apt-get|complete|node) /.test(span))
+      .join(' ');
+    expect(flags.filter((flag) => !everyFlag.has(flag) && !foreign.includes(flag))).toEqual([]);
+  });
+
+  it('names variables that there are', () => {
+    const known = new Set<string>([...Object.keys(ENVIRONMENT_VARIABLES), ...GIVEN_TO_PROGRAMS, ...OTHERS]);
+    const named = [...text.matchAll(/\b(?:HERMES|HERMESCTL|OPENVIKING)_[A-Z][A-Z_]*\b/g)].map(([name]) => name);
+    expect(named.filter((name) => !known.has(name))).toEqual([]);
+  });
+});
+
 describe('the project', () => {
   it('has a lock file that names no registry', () => {
     expect(read('package-lock.json')).not.toMatch(/"resolved"/);
@@ -150,7 +252,7 @@ describe('the project', () => {
       .readdirSync(path.join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.md'))
       .map((file) => path.join('docs', file));
-    for (const file of ['README.md', 'CHANGELOG.md', ...docs]) {
+    for (const file of ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md', ...docs]) {
       for (const [, target] of read(file).matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
         if (/^https?:/.test(target)) continue;
         expect(fs.existsSync(path.join(ROOT, path.dirname(file), target)), `${file} → ${target}`).toBe(true);

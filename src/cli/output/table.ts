@@ -7,8 +7,8 @@ import { displayWidth } from './width';
 export interface Column {
   header: string;
   align?: 'left' | 'right';
-  /** May be cut to fit the width: the rightmost one first. */
-  flexible?: boolean;
+  /** May be cut to fit the width: the rightmost one first. `last`: only where there would be no table without it. */
+  flexible?: boolean | 'last';
   /** Runs over the edge of a narrow terminal rather than being cut or left out; for the last column. */
   wraps?: boolean;
 }
@@ -17,6 +17,8 @@ export interface Column {
 const TABLE_ROWS = 200;
 const GAP = 2;
 const MIN_FLEXIBLE = 12;
+/** A table of fewer columns tells nothing; before that, ids are cut too. */
+const MIN_COLUMNS = 3;
 
 /**
  * How many of these columns a terminal has room for, from the left: a table
@@ -28,12 +30,17 @@ export function columnsThatFit(
   terminal: Pick<Terminal, 'columns'>,
   header = true,
 ): number {
-  let used = -GAP;
-  const beyond = naturalWidths(columns, rows, header).findIndex((width, c) => {
-    used += GAP + (columns[c].wraps ? 1 : columns[c].flexible ? Math.min(MIN_FLEXIBLE, width) : width);
-    return used > terminal.columns;
-  });
-  return beyond < 0 ? columns.length : Math.max(1, beyond);
+  const widths = naturalWidths(columns, rows, header);
+  const fit = (cuts: (column: Column) => boolean): number => {
+    let used = -GAP;
+    const beyond = widths.findIndex((width, c) => {
+      used += GAP + (columns[c].wraps ? 1 : cuts(columns[c]) ? Math.min(MIN_FLEXIBLE, width) : width);
+      return used > terminal.columns;
+    });
+    return beyond < 0 ? columns.length : Math.max(1, beyond);
+  };
+  const whole = fit(({ flexible }) => flexible === true);
+  return whole >= Math.min(MIN_COLUMNS, columns.length) ? whole : fit(({ flexible = false }) => flexible !== false);
 }
 
 /**
@@ -71,11 +78,13 @@ function fitWidths(
 ): number[] {
   const widths = naturalWidths(columns, rows, header);
   let excess = widths.reduce((sum, width) => sum + width + GAP, -GAP) - available;
-  for (let c = columns.length - 1; c >= 0 && excess > 0; c--) {
-    if (!columns[c].flexible) continue;
-    const narrower = Math.max(Math.min(MIN_FLEXIBLE, widths[c]), widths[c] - excess);
-    excess -= widths[c] - narrower;
-    widths[c] = narrower;
+  for (const kind of [true, 'last']) {
+    for (let c = columns.length - 1; c >= 0 && excess > 0; c--) {
+      if (columns[c].flexible !== kind) continue;
+      const narrower = Math.max(Math.min(MIN_FLEXIBLE, widths[c]), widths[c] - excess);
+      excess -= widths[c] - narrower;
+      widths[c] = narrower;
+    }
   }
   return widths;
 }
