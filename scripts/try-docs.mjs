@@ -3,7 +3,7 @@
 //
 // In an `sh` block every line must end with 0, or with N where its comment says `exit N`. A `console` block is what a
 // terminal of 100 columns shows: `$ ` begins a command, the lines below must be what it prints, and a line `…` stands
-// for any lines. A block that begins with `# not run:` needs what is not here, and says what; blocks that begin with
+// for any lines. What goes on `until Ctrl-C` gets one after two seconds. A block that begins with `# not run:` needs what is not here, and says what; blocks that begin with
 // `npm ` are run by .ci/run itself. A `crontab` block's commands must end as their help says they may.
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -20,6 +20,8 @@ const HOME_IN_DOCS = '/home/ada';
 /** How a command of a crontab may end: in order, partly, with findings. */
 const CRON_EXITS = [0, 3, 4];
 const COLUMNS = 100;
+/** Far beyond what any block takes: what is still running then waits for something. */
+const HUNG_AFTER_MS = 120_000;
 
 /**
  * Tries the pages with this program, which runs on the Node.js in this directory; lines that tell what was
@@ -98,8 +100,11 @@ function newHome(place, program, nodeDir) {
 
 function bash(script, { home, env }) {
   return new Promise((resolve) => {
-    const child = execFile('bash', ['-c', script], { cwd: home, env, encoding: 'utf8' }, (error, stdout, stderr) =>
-      resolve({ status: error ? (error.code ?? 1) : 0, stdout, stderr }),
+    const child = execFile(
+      'bash',
+      ['-c', script],
+      { cwd: home, env, encoding: 'utf8', timeout: HUNG_AFTER_MS },
+      (error, stdout, stderr) => resolve({ status: error ? (error.code ?? 1) : 0, stdout, stderr }),
     );
     child.stdin.end();
   });
@@ -109,6 +114,8 @@ function bash(script, { home, env }) {
 async function tryShell({ lines }, where) {
   const named = /^[^#]*\S[^#]*#.*\bexit (\d+)/;
   const checked = lines.map((line) => {
+    const until = /^([^#]*\S) +#.*until Ctrl-C/.exec(line)?.[1];
+    if (until) return `timeout --preserve-status -s INT 2 ${until} || [ $? = 130 ]`;
     const exit = named.exec(line)?.[1];
     if (exit === undefined) return line;
     const command = line.slice(0, line.indexOf('#'));

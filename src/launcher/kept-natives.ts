@@ -38,10 +38,9 @@ export function keepingNatives(load: NodeJS.Require, version = process.versions.
 function keepAll(Database: Database, { cppdb }: { cppdb: symbol }): void {
   const first = new Database(':memory:');
   const natives = Object.getPrototypeOf(first[cppdb]) as Native;
-  const statements = Object.getPrototypeOf(first[cppdb].prepare('SELECT 1', first, false)) as ReturnType<
-    Native['prepare']
-  >;
-  kept.push(first, first[cppdb]);
+  const statement = first[cppdb].prepare('SELECT 1', first, false);
+  const statements = Object.getPrototypeOf(statement) as typeof statement;
+  kept.push(first, first[cppdb], statement);
   // Everything comes of a statement: also what a transaction or a pragma asks.
   natives.prepare = keepingResult(natives.prepare);
   statements.iterate = keepingResult(statements.iterate);

@@ -35,10 +35,13 @@ const SCREENS: Record<string, Screen> = {
   usage: { args: ['usage'] },
   lineage: { args: ['sessions', 'lineage', '20260501_094500_77b0d2'] },
   doctor: { args: ['doctor'] },
+  watch: { args: ['sessions', 'list', '--watch'], until: /Fix the[^]*旅行/ },
   error: { args: ['show', 'feedfacecafe'] },
 };
 
 const WIDTHS = [80, 40];
+/** Some twenty seconds. */
+const MAX_LOOKS = 400;
 const SCREENS_DIR = path.join(ROOT, 'test', 'fixtures', 'screens');
 
 describe.runIf(hasProgram('tmux'))('on a terminal', () => {
@@ -64,9 +67,10 @@ describe.runIf(hasProgram('tmux'))('on a terminal', () => {
     tmux('new-session', '-d', '-s', name, '-x', String(width), '-y', '50', command);
   };
   const seen = async (name: string, until: RegExp): Promise<string> => {
-    for (;;) {
+    for (let looks = 0; ; looks++) {
       const text = screen(name);
       if (until.test(text)) return text;
+      if (looks > MAX_LOOKS) throw new Error(`${name} never shows ${until.source}:\n${text}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   };
@@ -85,7 +89,9 @@ describe.runIf(hasProgram('tmux'))('on a terminal', () => {
     const home = [...place].map((char) => char.replace(/[^\w/]/, '\\$&'));
     const time = [...'20dd-dd-dd dd:dd'].map((char) => char.replace('d', '\\d'));
     const named = overwritten(text, home, '/home/ada'.padEnd(place.length, 'x'));
-    return overwritten(named, time, '2026-05-01 12:00').replace(/ +$/gm, '');
+    return overwritten(named, time, '2026-05-01 12:00')
+      .replace(/as of \d\d:\d\d:\d\d/, 'as of 12:00:00')
+      .replace(/ +$/gm, '');
   };
 
   /** Letter by letter: what is found may be broken over two lines. */

@@ -24,7 +24,8 @@ export class Screen {
     }
     for (let i = 0; i < Math.max(lines.length, this.shown.length); i++) {
       const line = lines[i] ?? '';
-      if (line !== (this.shown[i] ?? '')) this.out.write(`${ESC}${i + 1};1H${line}${ESC}K`);
+      // Emptied first: behind a line that fills the terminal the cursor stands on its last character still.
+      if (line !== (this.shown[i] ?? '')) this.out.write(`${ESC}${i + 1};1H${ESC}K${line}`);
     }
     this.shown = [...lines];
     this.out.flush();
