@@ -46,13 +46,22 @@ const EXITS: Record<string, number> = {
   'hermesctl reindex --check': 4,
   'hermesctl memory scan --quiet; hermesctl memory-drain --quiet': 3,
   'hermesctl sessions repair --all --dry-run': 3,
+  'hermesctl sessions export --all --output backup.ndjson': 3,
+  [`hermesctl sessions export --all | jq -r '.messages[] | select(.role == "user") | .content'`]: 3,
+  // There are no such stores.
+  'hermesctl sessions export --all --state-dir /srv/old | hermesctl sessions import - --state-dir /srv/new': 10,
 };
+
+/** Comes back although one session is damaged. */
+const EXPORT = 'hermesctl sessions export --all --quiet --output backup.ndjson || [ $? = 3 ]';
 
 /** What has to have been done before. */
 const BEFORE: Record<string, string> = {
   'hermesctl sessions restore 0821b8fe2f4b': 'hermesctl sessions delete 0821b8fe2f4b --yes',
   'hermesctl sessions restore 0821b8fe2f4b -n': 'hermesctl sessions delete 0821b8fe2f4b --yes',
   'hermesctl sessions restore 0821b8fe2f4b --from-bak': 'hermesctl undo 0821b8fe2f4b',
+  'hermesctl sessions import backup.ndjson': EXPORT,
+  'hermesctl sessions import backup.ndjson --dry-run': EXPORT,
 };
 
 /** Runs all of them, two at a time; by line the exit code and what was said. */
