@@ -124,6 +124,11 @@ const REPLACED = {
     module.exports = process.env.FORCE_COLOR || isTerminal(1) || isTerminal(2)
       ? require(${JSON.stringify(require.resolve('ansis', { paths: [path.dirname(require.resolve('@oclif/core'))] }))})
       : plain;`,
+  // Of plain text every character is one column: no need to look at each of them.
+  'string-width': () => `
+    const whole = require(${JSON.stringify(require.resolve('string-width'))});
+    module.exports = (text) => (typeof text === 'string' && /^[ -~]*$/.test(text) ? text.length : whole(text));
+    module.exports.default = module.exports;`,
   'hermesctl:terminal': () => `
     const { fstatSync } = require('node:fs');
     exports.isTerminal = (fd) => { try { const stats = fstatSync(fd); return stats.isCharacterDevice() && !(process.platform === 'linux' && stats.rdev >> 8 === 1); } catch { return false; } };`,

@@ -39,6 +39,11 @@ export interface JsonReaderOptions {
 const DEFAULT_CHUNK = 256 * 1024;
 /** Strings that end sooner are not worth a call. */
 const SHORT_STRING = 32;
+/**
+ * The same without a kernel, which is for small documents: a loop that runs
+ * often enough to be compiled keeps a process from ending until it is.
+ */
+const SHORT_OF_FEW = 6;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -416,7 +421,7 @@ export class JsonReader {
     for (;;) {
       let { pos } = this;
       const { buf, end, kernel } = this;
-      const near = Math.min(end, pos + SHORT_STRING);
+      const near = Math.min(end, pos + (kernel ? SHORT_STRING : SHORT_OF_FEW));
       while (pos < near && STRING_SPECIAL[buf[pos]] === 0) pos++;
       if (pos === near && pos < end) pos = kernel ? kernel.string(pos, end) : specialIn(buf, pos, end);
       this.pos = pos;
