@@ -44,6 +44,9 @@ const EXITS: Record<string, number> = {
   'hermesctl doctor --stores stores.txt --json': 4,
   "hermesctl doctor --json | jq -r '.findings[].command // empty' | sort -u": 4,
   'hermesctl reindex --check': 4,
+  'hermesctl sessions export --all --output backup.ndjson': 3,
+  'hermesctl sessions export --all | jq -r \'.messages[] | select(.role == "user") | .content\'': 3,
+  'hermesctl sessions export --all --state-dir /srv/old | hermesctl sessions import - --state-dir /srv/new': 3,
   'hermesctl memory scan --quiet; hermesctl memory-drain --quiet': 3,
   'hermesctl sessions repair --all --dry-run': 3,
   'hermesctl sessions export --all --output backup.ndjson': 3,
@@ -56,7 +59,12 @@ const EXITS: Record<string, number> = {
 const EXPORT = 'hermesctl sessions export --all --quiet --output backup.ndjson || [ $? = 3 ]';
 
 /** What has to have been done before. */
+const EXPORTED = 'hermesctl sessions export 0821b8fe2f4b --output backup.ndjson && rm webui/sessions/0821b8fe2f4b.json';
 const BEFORE: Record<string, string> = {
+  'hermesctl sessions import backup.ndjson': EXPORTED,
+  'hermesctl sessions import backup.ndjson --dry-run': EXPORTED,
+  'hermesctl sessions export --all --state-dir /srv/old | hermesctl sessions import - --state-dir /srv/new':
+    'mkdir -p srv/new/sessions && cp -a webui srv/old',
   'hermesctl sessions restore 0821b8fe2f4b': 'hermesctl sessions delete 0821b8fe2f4b --yes',
   'hermesctl sessions restore 0821b8fe2f4b -n': 'hermesctl sessions delete 0821b8fe2f4b --yes',
   'hermesctl sessions restore 0821b8fe2f4b --from-bak': 'hermesctl undo 0821b8fe2f4b',
@@ -120,7 +128,9 @@ describe('the examples of the help', () => {
       env: { ...bareEnvironment({ WORK: work }), PATH: `${bin}:${process.env['PATH'] ?? ''}` },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
-    child.stdin.end(EXAMPLES.map(({ line }, i) => `${i}\0${line}\0${BEFORE[line] ?? ''}\0`).join(''));
+    child.stdin.end(
+      EXAMPLES.map(({ line }, i) => `${i}\0${line.replaceAll('/srv/', 'srv/')}\0${BEFORE[line] ?? ''}\0`).join(''),
+    );
     const { code, stderr } = await finished(child);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     EXAMPLES.forEach(({ line }, i) => {

@@ -22,6 +22,8 @@ interface Screen {
   args: string[];
   /** For a command that does not end by itself: what it shows when there is something to see. */
   until?: RegExp;
+  /** Shows days and weeks: asks a store whose sessions are of one day of 2026. */
+  dated?: boolean;
 }
 
 /** The screens that are kept, by the name of their files. */
@@ -35,6 +37,8 @@ const SCREENS: Record<string, Screen> = {
   usage: { args: ['usage'] },
   lineage: { args: ['sessions', 'lineage', '20260501_094500_77b0d2'] },
   doctor: { args: ['doctor'] },
+  stats: { args: ['stats'], dated: true },
+  search: { args: ['sessions', 'search', 'parser'] },
   watch: { args: ['sessions', 'list', '--watch'], until: /Fix the[^]*旅行/ },
   error: { args: ['show', 'feedfacecafe'] },
 };
@@ -77,6 +81,7 @@ describe.runIf(hasProgram('tmux'))('on a terminal', () => {
 
   beforeAll(() => {
     makeDemoStore(place);
+    makeDemoStore(path.join(place, 'may'), Date.UTC(2026, 4, 6, 12) / 1000);
     begin('first', 80, 'cat'); // keeps the server alive between the others
   });
   afterAll(() => {
@@ -103,9 +108,12 @@ describe.runIf(hasProgram('tmux'))('on a terminal', () => {
 
   it.each(Object.entries(SCREENS).flatMap(([name, shown]) => WIDTHS.map((width) => ({ name, width, ...shown }))))(
     'shows $name at $width columns',
-    async ({ name, width, args, until }) => {
+    async ({ name, width, args, until, dated }) => {
       const id = `${name}-${width}`;
-      const line = [process.execPath, BIN, ...args].map((word) => `'${word}'`).join(' ');
+      const where = dated
+        ? ['--hermes-home', path.join(place, 'may', 'hermes'), '--state-dir', path.join(place, 'may', 'webui')]
+        : [];
+      const line = [process.execPath, BIN, ...args, ...where].map((word) => `'${word}'`).join(' ');
       begin(id, width, `${line}; echo "[exit $?]"; exec cat`);
       const text = settled(await seen(id, until ?? /^\[exit \d+\]$/m));
       for (const row of text.split('\n')) expect(displayWidth(row)).toBeLessThanOrEqual(width);
