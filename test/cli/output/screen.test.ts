@@ -23,12 +23,12 @@ it('writes the lines that are others, and no other', () => {
   const { screen, written } = screenOf();
   screen.show(['one', 'two', '', 'four']);
   expect(written()).toBe(
-    `${ESC}?1049h${ESC}?25l${ESC}?7l${ESC}H${ESC}2J${ESC}1;1Hone${ESC}K${ESC}2;1Htwo${ESC}K${ESC}4;1Hfour${ESC}K`,
+    `${ESC}?1049h${ESC}?25l${ESC}?7l${ESC}H${ESC}2J${ESC}1;1H${ESC}Kone${ESC}2;1H${ESC}Ktwo${ESC}4;1H${ESC}Kfour`,
   );
   screen.show(['one', 'two', '', 'four']);
   expect(written()).toBe('');
   screen.show(['one', 'zwei', '', 'four']);
-  expect(written()).toBe(`${ESC}2;1Hzwei${ESC}K`);
+  expect(written()).toBe(`${ESC}2;1H${ESC}Kzwei`);
   screen.show(['one']);
   expect(written()).toBe(`${ESC}2;1H${ESC}K${ESC}4;1H${ESC}K`);
 });
@@ -42,7 +42,7 @@ it('writes all of them after it was told to forget, and gives the terminal back 
   written();
   screen.forget();
   screen.show(['one']);
-  expect(written()).toBe(`${ESC}H${ESC}2J${ESC}1;1Hone${ESC}K`);
+  expect(written()).toBe(`${ESC}H${ESC}2J${ESC}1;1H${ESC}Kone`);
   screen.leave();
   screen.leave();
   expect(written()).toBe(`${ESC}?7h${ESC}?25h${ESC}?1049l`);
