@@ -37,6 +37,7 @@ const STEPS = [
   ],
   ['', 'printf "%s\\n" "$HERMES_WEBUI_STATE_DIR" /nonexistent | hermesctl sessions list --limit 3 --stores -', 3],
   ['What is there, what takes room, what did it cost?', 'hermesctl stats --agent'],
+  ['', 'printf "%s\\n" "$HERMES_WEBUI_STATE_DIR" | hermesctl stats --by store --stores -'],
   ["What the agent talked about elsewhere: its database's sessions too", 'hermesctl sessions list --agent'],
   ['One of them, with what it continues', 'hermesctl show 20260501_0945'],
   ['', 'hermesctl sessions lineage 20260501_094500_77b0d2'],

@@ -45,6 +45,8 @@ export class Context {
   readonly environment: Environment;
   readonly face: Face;
   readonly warnings: Warning[] = [];
+  /** Of several stores, what a terminal's tables call each, by its state directory. */
+  readonly storeNames = new Map<string, string>();
   private readonly progress: ProgressLine | undefined;
   private readonly stopSignals: () => void;
   private document: JsonDocument | undefined;
@@ -163,7 +165,11 @@ export class Context {
   failure(of: Record<string, string>, error: HermesctlError): void {
     if (this.face === 'ndjson')
       this.terminal.stderr.write(`${JSON.stringify({ ...of, error: errorEnvelope(error) })}\n`);
-    else this.note(`${Object.values(of).join(': ')}: ${error.message}`, true);
+    else {
+      const { store, ...rest } = of;
+      const named = store === undefined || error.message.includes(store) ? [] : [store];
+      this.note([...named, ...Object.values(rest), error.message].join(': '), true);
+    }
   }
 
   /** Wipes the progress line, for a command that shows results while it works. */

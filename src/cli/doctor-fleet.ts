@@ -64,6 +64,7 @@ export async function showFleetAudit(
     human: async () => {
       const all: Finding[] = [];
       for await (const one of counted()) {
+        if (context.isTerminal && all.length > 0 && one.findings.length > 0) context.line();
         showStore(context, one, checks, allProfiles);
         if (context.isTerminal) all.push(...one.findings);
       }
@@ -104,5 +105,4 @@ function showStore(
   for (const check of checks) showGroup(context, check, findings, cells);
   for (const { summary } of information) context.note(`${store}: ${summary}`);
   if (findings.length === 0) context.note(`${store}: ${well}`);
-  else if (context.isTerminal) context.line();
 }

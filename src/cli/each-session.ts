@@ -3,7 +3,7 @@ import { Flags } from '@oclif/core';
 import { type ErrorCode, HermesctlError } from '../core/errors';
 import type { Read } from '../core/listing/details';
 import type { Context } from './context';
-import { errorEnvelope, type OutputValue } from './output/document';
+import { errorEnvelope, type OutputValue, type RawFields } from './output/document';
 import type { SessionToRead } from './session-ids';
 
 /** The flag that goes with ids on standard input. */
@@ -71,10 +71,12 @@ export async function forEachSession<S extends string | { id: string }>(
 
 /** Failures for the JSON face. */
 export function failuresForOutput(failures: readonly Failure[]): OutputValue {
-  return failures.map(({ session_id, error }) => ({
-    session_id,
-    error: errorEnvelope(error) as unknown as OutputValue,
-  }));
+  return failures.map(failureForOutput);
+}
+
+/** One of them. */
+export function failureForOutput({ session_id, error }: Failure): RawFields {
+  return { session_id, error: errorEnvelope(error) as unknown as OutputValue };
 }
 
 /**

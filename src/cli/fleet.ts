@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
+import { sep } from 'node:path';
 
 import { Flags } from '@oclif/core';
 
 import { HermesctlError, ioError, isSystemError } from '../core/errors';
 import { RawJson } from '../core/json/raw';
-import type { IdSet } from '../core/listing/usage';
+import type { IdSet } from '../core/listing/agent-rows';
 import type { Location } from '../core/location/location';
 import { assertStore, sessionIds } from '../core/sidecar/directory';
 import type { Context } from './context';
@@ -71,6 +72,7 @@ export class Fleet {
       const { value: dir } = store.location.stateDir;
       if (!members.has(dir)) members.set(dir, { given, store, facts: {} }); // a store that is named twice is one
     }
+    for (const [dir, name] of shortNames([...members.keys()])) context.storeNames.set(dir, name);
     return new Fleet(context, [...members.values()], true);
   }
 
@@ -109,6 +111,18 @@ export class Fleet {
     member.error = error;
     for (const [home, first] of this.asked) if (first === member) this.asked.delete(home);
     this.context.failure({ store: member.store.location.stateDir.value }, error);
+  }
+
+  /** Every store, also such as cannot be read. */
+  get stores(): readonly Context[] {
+    return this.members.map(({ store }) => store);
+  }
+
+  /** The stores that failed so far. */
+  get failed(): { store: string; error: HermesctlError }[] {
+    return this.members.flatMap(({ store, error }) =>
+      error === undefined ? [] : [{ store: store.location.stateDir.value, error }],
+    );
   }
 
   /** Adds to what the result says of this store. */
@@ -162,15 +176,31 @@ export class Fleet {
    * @throws HermesctlError the common code where all stores failed alike, `PARTIAL` where some failed.
    */
   assertAll(): void {
-    const failed = this.members.flatMap(({ store, error }) =>
-      error === undefined ? [] : [{ store: store.location.stateDir.value, error }],
-    );
+    const { failed } = this;
     if (failed.length === 0) return;
     const message = `${failed.length} of ${this.members.length} stores failed: ${failed.map(({ store }) => store).join(', ')}.`;
     throw new HermesctlError(sharedCode(failed, this.members.length), message, {
       details: { failed: failed.map(({ store, error }) => ({ store, code: error.code })) },
     });
   }
+}
+
+/**
+ * What tells these directories apart: their paths without the directories that
+ * all of them begin and end with. For people, and a column that has little room.
+ */
+export function shortNames(dirs: readonly string[]): Map<string, string> {
+  if (dirs.length < 2) return new Map(dirs.map((dir) => [dir, dir]));
+  const paths = dirs.map((dir) => dir.split(sep));
+  const shortest = Math.min(...paths.map((names) => names.length));
+  const common = (limit: number, at: (names: string[], i: number) => string | undefined): number => {
+    let count = 0;
+    while (count < limit && paths.every((names) => at(names, count) === at(paths[0], count))) count++;
+    return count;
+  };
+  const before = common(shortest - 1, (names, i) => names[i]);
+  const after = common(shortest - 1 - before, (names, i) => names.at(-1 - i));
+  return new Map(paths.map((names, i) => [dirs[i], names.slice(before, names.length - after).join(sep)]));
 }
 
 /** Everything that the databases have. */

@@ -39,6 +39,7 @@ function plainText(context: Context, key: string, raw: RawJson, value: unknown):
   if (context.isTerminal && key === 'estimated_cost' && typeof value === 'number' && Number.isFinite(value)) {
     return String(Number(value.toFixed(COST_DIGITS)));
   }
+  if (context.isTerminal && key === 'store') return context.storeNames.get(String(value)) ?? String(value);
   return typeof value === 'string' ? value : renderJson(raw.text, { keepNonFinite: true });
 }
 

@@ -5,6 +5,7 @@ import { toFloat } from '../core/json/python';
 import { daysUpTo } from '../core/stats/calendar';
 import type { Counted, Group, GroupKey } from '../core/stats/stats';
 import type { Context } from './context';
+import type { Fleet } from './fleet';
 import { columnChart, type Column, stackedBar } from './output/charts';
 import { escapeHtml as text } from './output/html';
 import { byteSize, counted, grouped } from './output/numbers';
@@ -14,32 +15,49 @@ import { costLine, costText, groupName, type StatsResult, storageRows, withoutCo
 
 /**
  * Writes statistics as a page of HTML that needs nothing else: no script, no
- * network. What stands there is replaced.
+ * network. What stands there is replaced, unless no store could be read.
  *
- * @throws HermesctlError `USAGE` for a place among the store's sessions, `IO_ERROR`.
+ * @returns the file; undefined where none was asked for or written.
+ * @throws HermesctlError `USAGE` for a place among a store's sessions, `IO_ERROR`.
  */
-export function writeStatsReport(context: Context, file: string, result: StatsResult): void {
-  const { deps, environment, location } = context;
+export function writeStatsReport(
+  context: Context,
+  fleet: Fleet,
+  file: string | undefined,
+  result: StatsResult,
+): string | undefined {
+  if (file === undefined) return undefined;
+  const { deps, environment } = context;
   const target = path.resolve(environment.cwd, file);
-  if (path.dirname(target) === location.sessionsDir.value) {
+  if (fleet.stores.some(({ location }) => path.dirname(target) === location.sessionsDir.value)) {
     throw new HermesctlError('USAGE', `--html ${JSON.stringify(file)} is among the store's session files.`, {
       hint: 'Name a file elsewhere.',
     });
   }
-  const page = statsPage(result, location.stateDir.value, deps.clock.now());
+  const { failed, stores } = fleet;
+  if (failed.length > 0 && failed.length === stores.length) return undefined;
+  const missing = failed.map(({ store, error }) => `${store}: ${error.message}`);
+  const name = fleet.isMany ? counted(stores.length - missing.length, 'store') : stores[0].location.stateDir.value;
+  const page = statsPage(result, { name, isMany: fleet.isMany, missing }, deps.clock.now());
   try {
     deps.fs.writeFileSync(target, page);
   } catch (error) {
     throw isSystemError(error) ? ioError(error, target) : error;
   }
+  return file;
 }
 
 /**
- * The page. `store` is what the statistics are of.
+ * The page.
  *
+ * @param of what the statistics are of, and what they should be of and are not.
  * @param now epoch seconds.
  */
-export function statsPage(result: StatsResult, store: string, now: number): string {
+function statsPage(
+  result: StatsResult,
+  of: { name: string; isMany: boolean; missing: readonly string[] },
+  now: number,
+): string {
   const { stats, storage } = result;
   const { sessions, messages, bytes, usage } = stats.totals;
   const tokens = (key: string): string => compact(Number(usage[key].text));
@@ -50,6 +68,7 @@ export function statsPage(result: StatsResult, store: string, now: number): stri
     tile(tokens('total_tokens'), `tokens (${tokens('input_tokens')} in, ${tokens('output_tokens')} out)`),
     tile(costText(usage) || '–', costLine(stats.totals).replace(/^\S* estimated(; )?/, 'estimated cost$1')),
   ];
+  const missing = of.missing.map((failure) => `<p>Without ${text(visibleLine(failure))}</p>`).join('');
   const weeks = stats.growth.map(({ week, sessions: begun, total }): Column => ({
     label: week,
     value: begun,
@@ -62,18 +81,18 @@ export function statsPage(result: StatsResult, store: string, now: number): stri
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>Sessions of ${text(visibleLine(store))}</title>
+<title>Sessions of ${text(visibleLine(of.name))}</title>
 <style>${STYLE}</style>
 </head>
 <body>
-<header><h1>Sessions</h1><p>${text(visibleLine(store))} · ${isoTime(now)}</p></header>
+<header><h1>Sessions</h1><p>${text(visibleLine(of.name))} · ${isoTime(now)}</p>${missing}</header>
 <div class="tiles">${tiles.join('')}</div>
 ${weeks.length === 0 ? '' : section('Sessions begun by week', columnChart(weeks, grouped))}
 ${daySections(stats.groups.get('day') ?? [])}
 ${[...stats.groups].map(([by, groups]) => groupSection(by, groups, result)).join('')}
 ${section('On disk', storageView(result))}
-${sessionSection('Biggest sessions', stats.biggest)}
-${sessionSection('Oldest sessions', stats.oldest)}
+${sessionSection('Biggest sessions', stats.biggest, of.isMany)}
+${sessionSection('Oldest sessions', stats.oldest, of.isMany)}
 <footer>${text(`Made by hermesctl stats. Storage: ${byteSize(totalBytes(storage))} in all.`)}</footer>
 </body>
 </html>
@@ -93,6 +112,7 @@ const TITLES: Record<GroupKey, string> = {
   day: 'By day of last activity',
   week: 'By week of last activity',
   month: 'By month of last activity',
+  store: 'By store',
 };
 
 const DAYS = 90;
@@ -181,18 +201,22 @@ function totalBytes({ sessions, backups, index, other, databases }: StatsResult[
   return databases.reduce((sum, { bytes }) => sum + bytes, files);
 }
 
-function sessionSection(title: string, sessions: readonly Counted[]): string {
+function sessionSection(title: string, sessions: readonly Counted[], isMany: boolean): string {
   if (sessions.length === 0) return '';
-  const rows = sessions.map(({ row, bytes }) =>
+  const rows = sessions.map(({ row, bytes, store }) =>
     [
       `<td class="name">${text(visibleLine(String(row.value('title') ?? '')))}</td>`,
+      ...(isMany ? [`<td class="name">${text(visibleLine(store))}</td>`] : []),
       `<td><code>${text(visibleLine(row.id))}</code></td>`,
       number(grouped(toFloat(row.value('message_count')) ?? 0)),
       number(bytes === undefined ? '' : byteSize(bytes)),
       number(localTime(toFloat(row.value('created_at'))).slice(0, 10)),
     ].join(''),
   );
-  return section(title, table(['title', 'session', 'messages', 'size', 'begun'], rows, 2));
+  return section(
+    title,
+    table(['title', ...(isMany ? ['store'] : []), 'session', 'messages', 'size', 'begun'], rows, isMany ? 3 : 2),
+  );
 }
 
 const STYLE = `

@@ -12,6 +12,7 @@ import {
   type Week,
 } from '../core/stats/stats';
 import type { Context } from './context';
+import type { Fleet } from './fleet';
 import type { OutputValue } from './output/document';
 import { byteSize, counted, grouped } from './output/numbers';
 import { columnsThatFit, renderTable } from './output/table';
@@ -29,21 +30,23 @@ export interface StatsResult {
 }
 
 /** Shows statistics in the face that was asked for. `html` is the report that was written. */
-export async function showStats(context: Context, result: StatsResult, html?: string): Promise<void> {
+export async function showStats(context: Context, fleet: Fleet, result: StatsResult, html?: string): Promise<void> {
   const { stats, storage } = result;
+  const sessionFor = (session: Counted): OutputValue => sessionForOutput(session, fleet);
   await context.show({
     json: (document) => {
       document.member('totals', { ...sumsRecord(stats.totals), ...timesOf(stats) });
       document.member('by', groupsForOutput(result));
       document.member('growth', stats.growth.map(weekForOutput));
-      document.member('biggest', stats.biggest.map(sessionForOutput));
-      document.member('oldest', stats.oldest.map(sessionForOutput));
+      document.member('biggest', stats.biggest.map(sessionFor));
+      document.member('oldest', stats.oldest.map(sessionFor));
       document.member('storage', storageForOutput(storage));
       if (html !== undefined) document.member('html', html);
+      fleet.show(document);
     },
     human: async () => {
-      if (!context.isTerminal) showLines(context, result);
-      else await showTables(context, result);
+      if (!context.isTerminal) showLines(context, fleet, result);
+      else await showTables(context, fleet, result);
       if (stats.totals.sessions === 0) context.note('No sessions.');
       if (html !== undefined) context.note(`The report is in ${html}.`);
     },
@@ -65,13 +68,14 @@ function groupsForOutput({ stats, projects }: StatsResult): OutputValue {
 
 const weekForOutput = ({ week, sessions, total, bytes }: Week): OutputValue => ({ week, sessions, total, bytes });
 
-function sessionForOutput({ row, bytes }: Counted): OutputValue {
+function sessionForOutput({ row, bytes, store }: Counted, { isMany }: Fleet): OutputValue {
   const at = (key: string): RawJson => row.raw(key) ?? NULL;
   const keys = ['session_id', 'title', 'message_count', 'created_at', 'last_message_at'];
   return {
     ...Object.fromEntries(keys.map((key) => [key, at(key)])),
     bytes: bytes ?? null,
     stored_in: row.value('stored_in') === 'agent' ? 'agent' : 'store',
+    ...(isMany ? { store } : {}),
   };
 }
 
@@ -84,7 +88,7 @@ function storageForOutput({ databases, ...kinds }: Storage): OutputValue {
 }
 
 /** In a pipe: a line for each set of sums, `section`, `key`, then always the same numbers. */
-function showLines(context: Context, { stats }: StatsResult): void {
+function showLines(context: Context, { isMany }: Fleet, { stats }: StatsResult): void {
   const line = (section: string, key: string | null, sums: Pick<Sums, 'messages' | 'bytes' | 'usage'>): void => {
     const numbers = Object.values(sumsRecord(sums as Sums)).map((raw) => (raw.text === 'null' ? '' : raw.text));
     context.line([section, visibleLine(key ?? ''), ...numbers].join('\t'));
@@ -94,7 +98,10 @@ function showLines(context: Context, { stats }: StatsResult): void {
   for (const { week, sessions, total, bytes } of stats.growth)
     context.line(['growth', week, sessions, total, bytes].join('\t'));
   for (const [section, sessions] of [['biggest', stats.biggest] as const, ['oldest', stats.oldest] as const])
-    for (const { row, bytes } of sessions) context.line([section, visibleLine(row.id), bytes ?? ''].join('\t'));
+    for (const { row, bytes, store } of sessions) {
+      const place = isMany ? [visibleLine(store)] : [];
+      context.line([section, visibleLine(row.id), bytes ?? '', ...place].join('\t'));
+    }
 }
 
 const HEADINGS: Record<GroupKey, string> = {
@@ -105,9 +112,10 @@ const HEADINGS: Record<GroupKey, string> = {
   day: 'Days of last activity',
   week: 'Weeks of last activity',
   month: 'Months of last activity',
+  store: 'Stores',
 };
 
-async function showTables(context: Context, result: StatsResult): Promise<void> {
+async function showTables(context: Context, fleet: Fleet, result: StatsResult): Promise<void> {
   const { stats, storage, top } = result;
   const { bold } = context.colors;
   const heading = (text: string): void => {
@@ -132,7 +140,7 @@ async function showTables(context: Context, result: StatsResult): Promise<void> 
   for (const [name, sessions] of [['Biggest', stats.biggest] as const, ['Oldest', stats.oldest] as const]) {
     if (sessions.length === 0) continue;
     heading(name);
-    leftOut.push(...(await sessionTable(context, sessions)));
+    leftOut.push(...(await sessionTable(context, fleet, sessions)));
   }
   if (leftOut.length > 0) context.note(`Too narrow here for: ${[...new Set(leftOut)].join(', ')}.`);
 }
@@ -181,8 +189,17 @@ export function storageRows({ databases, sessions, backups, index, other }: Stor
     ...Object.entries(kinds)
       .filter(([, { files }]) => files > 0)
       .map(([kind, { files, bytes }]) => [kind, grouped(files), byteSize(bytes)]),
-    ...databases.map(({ profile, bytes }) => [`database of ${visibleLine(profile)}`, '1', byteSize(bytes)]),
+    ...databaseRows(databases),
   ];
+}
+
+/** By profile; those of several homes, which call their profiles alike, together. */
+function databaseRows(databases: Storage['databases']): string[][] {
+  const profiles = new Set(databases.map(({ profile }) => profile));
+  if (profiles.size === databases.length)
+    return databases.map(({ profile, bytes }) => [`database of ${visibleLine(profile)}`, '1', byteSize(bytes)]);
+  const bytes = databases.reduce((sum, database) => sum + database.bytes, 0);
+  return [['databases', grouped(databases.length), byteSize(bytes)]];
 }
 
 /** What a group is called. */
@@ -204,7 +221,7 @@ async function groupTable(
   { projects }: StatsResult,
 ): Promise<string[]> {
   const rows = groups.map((group) => [
-    groupName(by, group.key, projects),
+    groupName(by, by === 'store' ? (context.storeNames.get(group.key ?? '') ?? group.key) : group.key, projects),
     grouped(group.sessions),
     grouped(group.messages),
     byteSize(group.bytes),
@@ -222,18 +239,20 @@ async function groupTable(
   return table(context, only(columns), rows.map(only));
 }
 
-function sessionTable(context: Context, sessions: readonly Counted[]): Promise<string[]> {
-  const rows = sessions.map(({ row, bytes }) => [
+function sessionTable(context: Context, { isMany }: Fleet, sessions: readonly Counted[]): Promise<string[]> {
+  const rows = sessions.map(({ row, bytes, store }) => [
     visibleLine(row.id),
     bytes === undefined ? '' : byteSize(bytes),
     localTime(toFloat(row.value('created_at'))).slice(0, 10),
     visibleLine(String(row.value('title') ?? '')),
+    ...(isMany ? [visibleLine(context.storeNames.get(store) ?? store)] : []),
   ]);
   const columns: Aligned[] = [
     { header: 'SESSION', align: 'left' },
     { header: 'SIZE' },
     { header: 'BEGUN', align: 'left' },
     { header: 'TITLE', align: 'left', flexible: true },
+    ...(isMany ? [{ header: 'STORE', align: 'left', flexible: true } as const] : []),
   ];
   return table(context, columns, rows);
 }

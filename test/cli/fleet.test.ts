@@ -4,7 +4,7 @@ import path from 'node:path';
 import { expect, it } from 'vitest';
 
 import { Context } from '../../src/cli/context';
-import { Fleet } from '../../src/cli/fleet';
+import { Fleet, shortNames } from '../../src/cli/fleet';
 import { Sink } from '../../src/cli/output/sink';
 import { HermesctlError } from '../../src/core/errors';
 import { temporaryDirectory } from '../support/store';
@@ -77,4 +77,29 @@ it('takes a bug for a bug, not for a store that failed', async () => {
     for await (const one of read) expect(one).toBeUndefined();
   };
   await expect(all()).rejects.toThrow('a bug');
+});
+
+it.each([
+  [[], []],
+  [['/srv/store'], ['/srv/store']],
+  [
+    ['/home/a/.hermes/webui', '/home/b/.hermes/webui'],
+    ['a', 'b'],
+  ],
+  [
+    ['/home/a/one', '/home/b/two', '/home/a'],
+    ['a/one', 'b/two', 'a'],
+  ],
+  [
+    ['/x', '/x/x', '/x/x/x'],
+    ['x', 'x/x', 'x/x/x'],
+  ],
+  [
+    ['/a/m/z', '/a/m/n/m/z'],
+    ['z', 'n/m/z'],
+  ],
+])('tells %j apart as %j', (dirs, names) => {
+  const short = shortNames(dirs);
+  expect([...short.keys()]).toEqual(dirs);
+  expect([...short.values()]).toEqual(names);
 });

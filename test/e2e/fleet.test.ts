@@ -94,6 +94,8 @@ describe('a fleet of 24 profiles', () => {
   it.each([
     [['usage', '--all-profiles'], 'usages', 26],
     [['sessions', 'list', '--agent', '--all', '--all-profiles'], 'sessions', 26],
+    [['sessions', 'export', '--agent', '--all', '--all-profiles'], 'sessions', 26],
+    [['sessions', 'search', 'Of ', '--in', 'title', '--agent', '--all', '--all-profiles'], 'hits', 24],
   ])('%j shows all but what one broken database has, and exits 3', async (args, name, rows) => {
     const { env, homeOf } = fleet();
     breakDatabase(homeOf('p07'));
@@ -271,6 +273,19 @@ describe('a fleet of stores', () => {
     return { root, env: strangersEnvironment(root), list, ...dirs };
   }
 
+  /** Every command that takes --stores, each with what it cannot do without. */
+  const READERS = [
+    ['sessions', 'list'],
+    ['sessions', 'search', 'Hello'],
+    ['sessions', 'export', '--all', '--output', '/nonexistent/never-made/'],
+    ['stats'],
+    ['usage'],
+    ['doctor'],
+    ['reindex', '--check'],
+    ['projects', 'list'],
+    ['memory', 'status'],
+  ];
+
   const outcomes = ({ stores }: Document): unknown[] =>
     stores!.map(({ state_dir: dir, ok, error }) => [dir, ok ? true : error!.code]);
 
@@ -303,7 +318,7 @@ describe('a fleet of stores', () => {
       dirs.broken,
       dirs.good,
     ]);
-    expect(human.stderr).toContain(`${dirs.missing}: There is no store`);
+    expect(human.stderr).toMatch(new RegExp(`^There is no store at ${dirs.missing}`, 'm'));
     expect(treeHash(root)).toBe(before);
   });
 
@@ -320,6 +335,128 @@ describe('a fleet of stores', () => {
     expect(await ids('--limit', '1', '--sort', 'id', '--reverse')).toEqual(['good0002']);
     // The second time from the cache, which knows when a session was active.
     expect(await ids('--limit', '2', '--offset', '1')).toEqual(['good0001', 'broken02']);
+  });
+
+  it('is searched store by store, up to the limit', async () => {
+    const { env, list, root, good, missing, damaged, broken } = fleet();
+    const before = treeHash(root);
+    const { json, human } = await faces(['sessions', 'search', 'hello', '--stores', list], env);
+    expect((json['hits'] as Rows).map(({ store }) => store)).toEqual([good, good, broken, broken]);
+    expect(json['searched']).toMatchObject({ sessions: 4, files: 5, skipped: 1 });
+    expect(json.stores!.map(({ hits, searched }) => [hits, (searched as Rows[number])?.['files']])).toEqual([
+      [2, 2],
+      [undefined, undefined],
+      [0, 1],
+      [2, 2],
+    ]);
+    expect(outcomes(json)[1]).toEqual([missing, 'STORE_NOT_FOUND']);
+    expect(json.warnings).toMatchObject([{ code: 'SESSION_DAMAGED', store: damaged }]);
+    expect(json.error).toMatchObject({ code: 'PARTIAL', exit: 3 });
+    expect(lines(human.stdout).map((line) => line.split('\t').at(-1))).toEqual([good, good, broken, broken]);
+    expect(human.stderr).toContain('4 hits in 4 sessions; searched 4 sessions of 3 stores');
+
+    const ndjson = await runInProcess(['sessions', 'search', 'hello', '--stores', list, '--ndjson', '-L', '3'], env);
+    expect(ndjson.code).toBe(3);
+    expect(lines(ndjson.stdout).map((line) => (JSON.parse(line) as Rows[number])['store'])).toEqual([
+      good,
+      good,
+      broken,
+    ]);
+    expect(JSON.parse(lines(ndjson.stderr)[0])).toMatchObject({ store: missing, error: { code: 'STORE_NOT_FOUND' } });
+
+    // What comes after the limit is not searched; that a store is not there is said all the same.
+    const { json: limited } = await faces(['sessions', 'search', 'hello', '--stores', list, '--limit', '2'], env);
+    expect(limited['limited']).toBe(true);
+    expect(limited.stores!.map(({ searched }) => searched === null)).toEqual([false, false, true, true]);
+    expect(outcomes(limited)[1]).toEqual([missing, 'STORE_NOT_FOUND']);
+    expect(treeHash(root)).toBe(before);
+  });
+
+  it('is counted as one, and by store', async () => {
+    const { env, list, root, good, missing, broken } = fleet();
+    const { json, human } = await faces(['stats', '--stores', list], env);
+    expect(json['totals']).toMatchObject({ sessions: 4, input_tokens: 15, estimated_cost: 1 });
+    const by = json['by'] as Record<string, Rows>;
+    expect(by['store'].map(({ key, sessions, input_tokens: tokens }) => [key, sessions, tokens])).toEqual([
+      [broken, 2, 12],
+      [good, 2, 3],
+    ]);
+    expect(by['profile']).toMatchObject([{ key: 'default', sessions: 4 }]);
+    expect((json['oldest'] as Rows).map(({ store }) => store)).toEqual([broken, broken, good, good]);
+    expect(json['storage']).toMatchObject({ sessions: { files: 5 }, index: { files: 1 }, databases: [] });
+    expect(json.stores!.map(({ totals }) => (totals as Rows[number])?.['sessions'])).toEqual([2, undefined, 0, 2]);
+    expect(json.error).toMatchObject({ code: 'PARTIAL', exit: 3 });
+    expect(lines(human.stdout).filter((line) => line.startsWith('store\t'))).toHaveLength(2);
+
+    const page = path.join(root, 'page.html');
+    const withPage = await faces(['stats', '--stores', list, '--agent', '--all-profiles', '--html', page], env);
+    expect(withPage.json['totals']).toMatchObject({ sessions: 5, input_tokens: 31 });
+    expect(withPage.json.warnings.map(({ code }) => code)).toContain('DATABASE_UNUSABLE');
+    expect(fs.readFileSync(page, 'utf8')).toContain(`Without ${missing}: There is no store`);
+    // One that is of nothing does not replace it.
+    fs.writeFileSync(list, missing);
+    expect((await faces(['stats', '--stores', list, '--html', page], env)).json).not.toHaveProperty('html');
+    expect(fs.readFileSync(page, 'utf8')).toContain('Without');
+    fs.writeFileSync(list, `${good}\n${broken}`);
+    const inStore = ['stats', '--stores', list, '--html', path.join(broken, 'sessions', 'x')];
+    expect((await faces(inStore, env)).human.code).toBe(2);
+    // An unusable database is what is missing from it.
+    const { json: unusable } = await faces(['stats', '--stores', list, '--agent', '--all-profiles'], env);
+    expect(unusable.error).toMatchObject({ code: 'PARTIAL', details: { failed: [{ code: 'DATABASE_UNUSABLE' }] } });
+  });
+
+  it('is exported to a directory for each store, or all to one stream, and comes back as it was', async () => {
+    const { env, list, root, good, missing, damaged, broken } = fleet();
+    const dir = path.join(root, 'backup');
+    const asked = ['sessions', 'export', '--all', '--stores', list];
+    const { code, stdout } = await runInProcess([...asked, '--output', dir, '--json'], env);
+    const json = JSON.parse(stdout) as Document & { files: { path: string; store: string }[] };
+    expect(code).toBe(3);
+    expect(json.files.map(({ store }) => store)).toEqual([good, good, broken, broken]);
+    expect(json['export']).toMatchObject({ exported: 4 });
+    expect(json['failed']).toMatchObject([
+      { store: damaged, session_id: 'cut00001', error: { code: 'SESSION_DAMAGED' } },
+    ]);
+    expect(json.stores!.map(({ exported, failed }) => [exported, failed])).toEqual([
+      [2, 0],
+      [undefined, undefined],
+      [0, 1],
+      [2, 0],
+    ]);
+    expect(outcomes(json)[1]).toEqual([missing, 'STORE_NOT_FOUND']);
+    expect(new Set(json.files.map(({ path: file }) => path.basename(path.dirname(file))))).toEqual(
+      new Set([good, broken].map((store) => store.slice(1).replaceAll('/', '+'))),
+    );
+    for (const { path: file, store } of json.files) {
+      const original = path.join(store, 'sessions', `${path.basename(file, '.ndjson')}.json`);
+      expect(JSON.parse(fs.readFileSync(file, 'utf8'))).toEqual(JSON.parse(fs.readFileSync(original, 'utf8')));
+    }
+    const again = path.join(root, 'again', 'webui');
+    fs.mkdirSync(path.join(again, 'sessions'), { recursive: true });
+    const files = json.files.filter(({ store }) => store === good);
+    const together = path.join(root, 'good.ndjson');
+    fs.writeFileSync(together, files.map(({ path: file }) => fs.readFileSync(file, 'utf8')).join(''));
+    expect((await runInProcess(['sessions', 'import', together, '--state-dir', again, '-q'], env)).code).toBe(0);
+    expect(fs.readdirSync(path.join(again, 'sessions')).sort()).toEqual(
+      expect.arrayContaining(['good0001.json', 'good0002.json']),
+    );
+
+    const stream = await runInProcess([...asked, '--ndjson'], env);
+    expect(stream.code).toBe(3);
+    const sessions = lines(stream.stdout).map((line) => JSON.parse(line) as Rows[number]);
+    expect(sessions.map(({ session_id: id }) => id)).toEqual(['good0001', 'good0002', 'broken01', 'broken02']);
+    for (const one of sessions) expect(one).not.toHaveProperty('store');
+    expect(lines(stream.stderr).map((line) => (JSON.parse(line) as Rows[number])['store'])).toEqual([
+      missing,
+      damaged,
+      undefined,
+    ]);
+
+    // Into the stream of many only lines go, and into a file nothing.
+    for (const refused of [['--json'], ['-f', 'markdown'], ['-f', 'html'], ['--output', list]])
+      expect((await runInProcess([...asked, ...refused], env)).code, refused.join(' ')).toBe(2);
+    const inStore = await runInProcess([...asked, '--output', path.join(broken, 'sessions', 'x')], env);
+    expect([inStore.code, fs.existsSync(path.join(broken, 'sessions', 'x'))]).toEqual([13, false]);
   });
 
   it('lists as NDJSON: rows on standard output, everything else as JSON lines on standard error', async () => {
@@ -413,7 +550,7 @@ describe('a fleet of stores', () => {
   it('ends as its stores do where all fail alike', async () => {
     const { env, list, missing, root } = fleet();
     fs.writeFileSync(list, `${missing}\n${root}/neither\n`);
-    for (const args of [['sessions', 'list'], ['usage'], ['doctor'], ['projects', 'list'], ['memory', 'status']]) {
+    for (const args of READERS) {
       const { json } = await faces([...args, '--stores', list], env);
       expect(json.error).toMatchObject({ code: 'STORE_NOT_FOUND', exit: 10 });
       expect(json.stores).toHaveLength(2);
@@ -425,7 +562,7 @@ describe('a fleet of stores', () => {
     fs.writeFileSync(list, '\n# none yet\n');
     const { json } = await faces(['sessions', 'list', '--stores', list], env);
     expect(json).toEqual({ sessions: [], total: 0, stores: [], warnings: [] });
-    for (const args of [['usage'], ['doctor'], ['reindex', '--check'], ['projects', 'list'], ['memory', 'status']])
+    for (const args of READERS)
       expect((await faces([...args, '--stores', list], env)).json).toMatchObject({ stores: [] });
   });
 
@@ -454,6 +591,15 @@ describe('a fleet of stores', () => {
       expect(usage['totals']).toMatchObject({ sessions: 3, input_tokens: 7 });
       const { json } = await faces(['sessions', 'list', '--agent', '--all', '--sort', 'id', '--stores', list], env);
       expect((json['sessions'] as Rows).map(({ session_id: id }) => id)).toEqual(['cli_only', 'first001', 'second01']);
+      const { json: stats } = await faces(['stats', '--agent', '--stores', list], env);
+      expect(stats['totals']).toMatchObject({ sessions: 3, input_tokens: 7 });
+      expect(stats['storage']).toMatchObject({ databases: [{ profile: 'default' }] });
+      const search = ['sessions', 'search', 'Again', '--agent', '--stores', list];
+      const { json: found } = await faces(search, env);
+      expect(found['hits']).toMatchObject([{ session_id: 'cli_only' }]);
+      const { stdout } = await runInProcess(['sessions', 'export', '--all', '--agent', '--stores', list], env);
+      expect(lines(stdout).filter((line) => line.includes('"cli_only"'))).toHaveLength(1);
+      expect(lines(stdout)).toHaveLength(3);
     }
   });
 
@@ -467,6 +613,8 @@ describe('a fleet of stores', () => {
     const refused = [
       ['sessions', 'list', '--state-dir', good],
       ['sessions', 'list', '--ids'],
+      ['sessions', 'list', '--watch'],
+      ['sessions', 'export', 'good0001'],
       ['usage', 'good0001'],
       ['doctor', '--repair'],
       ['reindex'],
@@ -503,13 +651,18 @@ describe('a fleet of stores', () => {
   it.runIf(hasProgram('script'))(
     'shows where each session is on a terminal, and never waits for a list there',
     async () => {
-      const { env, list } = fleet();
-      const [table, waiting] = await Promise.all([
+      const { env, list, good } = fleet();
+      const [table, narrow, waiting] = await Promise.all([
         cliOnTerminal(['sessions', 'list', '--stores', list, '--no-color'], env),
+        cliOnTerminal(['sessions', 'search', 'hello', '--stores', list, '--no-color'], env, 40),
         cliOnTerminal(['sessions', 'list', '--stores', '-'], env),
       ]);
       expect(table.stdout).toMatch(/SESSION ID .* STORE/);
+      // By what tells the stores apart, in the little room there is.
+      expect(table.stdout).toMatch(/good0001 .* good\/webui\r?\n/);
       expect(table.code).toBe(3);
+      expect(narrow.stdout).toContain(`${good}\r\n`);
+      expect(narrow.code).toBe(3);
       expect(waiting.code).toBe(2);
       expect(waiting.stdout).toContain('--stores - would wait');
     },

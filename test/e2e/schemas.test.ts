@@ -190,6 +190,10 @@ describe('output on made stores agrees with its schema', () => {
       expect((await run('doctor', ['doctor', ...fleet], store)).json['findings']).not.toEqual([]);
       await run('sessions-list', ['sessions', 'list', '--agent', ...fleet], store);
     }
+    await run('stats', ['stats', '--stores', list], store);
+    await run('sessions-search', ['sessions', 'search', 'h', '--stores', list, '--agent'], store);
+    const dir = path.join(store.root, 'exported');
+    await run('sessions-export', ['sessions', 'export', '--all', '--stores', list, '--output', dir], store);
     await run('reindex', ['reindex', '--check', '--stores', list], store);
     await run('projects-list', ['projects', 'list', '--stores', list], store);
     await run('memory-status', ['memory', 'status', '--stores', list], store);

@@ -5,8 +5,10 @@ import { CutShort } from '../../core/export/cut-short';
 import { Redactor } from '../../core/export/redact';
 import { kindAt } from '../../core/files/output-file';
 import type { Context } from '../context';
-import { type Failure, failureOf, failuresForOutput } from '../each-session';
-import type { JsonDocument, OutputValue, RawFields } from '../output/document';
+import { type Failure, failureForOutput, failureOf } from '../each-session';
+import type { Fleet } from '../fleet';
+import type { JsonDocument, OutputValue } from '../output/document';
+import { counted } from '../output/numbers';
 import { visibleLine } from '../output/visible';
 import type { ExportItem, Format, FormatName } from './format';
 import { formatOf } from './formats';
@@ -32,59 +34,90 @@ interface Written {
 }
 
 /**
- * Exports these sessions, one after another: what is damaged does not stop the
- * others. Of `one` its failure is the command's.
+ * Exports the sessions that `select` finds in each store, one after another:
+ * what is damaged does not stop the others. Of `one` its failure is the
+ * command's.
  */
 export async function runExport(
   context: Context,
-  items: readonly ExportItem[],
+  fleet: Fleet,
+  select: (store: Context) => Promise<ExportItem[]>,
   flags: ExportFlags,
   one: boolean,
 ): Promise<void> {
   assertMeantFor(flags);
-  const target = targetOf(context, flags);
+  const target = targetOf(context, fleet, flags);
   const redactor = flags.redact ? new Redactor([context.environment.userHome]) : undefined;
   const { raw, embed, 'include-tools': tools } = flags;
-  const format = await formatOf(flags.format, { context, redactor, raw, tools, embed });
-  const run = new Run(context, items, format, one);
+  const runs: Run[] = [];
+  const begin = async (store: Context): Promise<Run> => {
+    const items = await select(store);
+    const format = await formatOf(flags.format, { context: store, redactor, raw, tools, embed });
+    const run = new Run(store, items, format, one);
+    runs.push(run);
+    return run;
+  };
+  context.doing('exporting');
+  // What is wrong with the only store is said before anything is put out.
+  const only = fleet.isMany ? undefined : await begin(context);
+  const each = async (write: (run: Run) => Promise<void>): Promise<void> => {
+    const work = async (store: Context): Promise<Run> => {
+      const run = only ?? (await begin(store));
+      await write(run);
+      return run;
+    };
+    try {
+      for await (const { store, value: run } of await fleet.each(work))
+        fleet.note(store, { exported: run.exported, failed: run.failures.length });
+    } catch (error) {
+      throw error instanceof CutShort ? error.cause : error;
+    }
+  };
   const report = (): OutputValue => ({
     format: flags.format,
     output: target.path ?? null,
-    exported: items.length - run.failures.length,
+    exported: sumOf(runs, (run) => run.exported),
     ...(redactor ? { redactions: redactor.count, redacted: redactor.counts } : {}),
   });
-  context.doing('exporting');
   if (target.kind === 'stream') {
     await context.show({
       json: async (document) => {
-        await document.items('sessions', (sink) => run.into(new StreamOut(sink), false));
+        await document.items('sessions', (sink) => each((run) => run.into(new StreamOut(sink), false)));
         document.member('export', report());
-        showFailed(document, run.failures);
+        showFailed(document, fleet, runs);
       },
-      human: () => run.into(new StreamOut(context.terminal.stdout), true),
+      human: () => each((run) => run.into(new StreamOut(context.terminal.stdout), true)),
     });
   } else {
-    const files =
+    await each((run) =>
       target.kind === 'file'
-        ? await run.intoFile(target.path, flags.force)
-        : await run.intoDirectory(target.path, flags.force);
+        ? run.intoFile(target.path, flags.force)
+        : run.intoDirectory(fleet.isMany ? join(target.path, storeName(run.context)) : target.path, flags.force),
+    );
+    const files = runs.flatMap((run) =>
+      run.files.map((file) => ({ ...file, ...Object.fromEntries(fleet.marks(run.context)) })),
+    );
     await context.show({
       json: (document) => {
         document.member('export', report());
-        document.member(
-          'files',
-          files.map((file): RawFields => ({ ...file })),
-        );
-        showFailed(document, run.failures);
+        document.member('files', files);
+        showFailed(document, fleet, runs);
+        fleet.show(document);
       },
       human: () => {
         for (const { path } of files) context.line(visibleLine(path));
       },
     });
   }
-  note(context, items.length - run.failures.length, target, redactor);
-  context.failures(run.failures);
-  const failure = failureOf(run.failures, items.length);
+  note(context, fleet, runs, target, redactor);
+  for (const { context: store, failures } of runs)
+    for (const { session_id, error } of failures) context.failure({ ...storeOf(fleet, store), session_id }, error);
+  fleet.assertAll();
+  const failures = runs.flatMap((run) => run.failures);
+  const failure = failureOf(
+    failures,
+    sumOf(runs, ({ items }) => items.length),
+  );
   if (failure) throw failure;
 }
 
@@ -96,33 +129,66 @@ function assertMeantFor({ format, embed, raw }: ExportFlags): void {
   throw new HermesctlError('USAGE', `--${extra} means nothing in ${format}.`);
 }
 
-function showFailed(document: JsonDocument, failures: readonly Failure[]): void {
-  if (failures.length > 0) document.member('failed', failuresForOutput(failures));
+function sumOf(runs: readonly Run[], of: (run: Run) => number): number {
+  return runs.reduce((sum, run) => sum + of(run), 0);
 }
 
-function note(context: Context, exported: number, target: Target, redactor: Redactor | undefined): void {
+function showFailed(document: JsonDocument, fleet: Fleet, runs: readonly Run[]): void {
+  const failed = runs.flatMap(({ context, failures }) =>
+    failures.map((failure) => ({ ...storeOf(fleet, context), ...failureForOutput(failure) })),
+  );
+  if (failed.length > 0) document.member('failed', failed);
+}
+
+/** Says of what is from a store which it is, where there are several. */
+function storeOf({ isMany }: Fleet, { location }: Context): { store?: string } {
+  return isMany ? { store: location.stateDir.value } : {};
+}
+
+function note(
+  context: Context,
+  fleet: Fleet,
+  runs: readonly Run[],
+  target: Target,
+  redactor: Redactor | undefined,
+): void {
+  const from = fleet.isMany ? ` of ${counted(runs.length, 'store')}` : '';
+  const exported = sumOf(runs, (run) => run.exported);
   const where = target.kind === 'stream' ? '' : ` to ${target.path}`;
   const redacted = redactor ? `; ${redactor.count} ${redactor.count === 1 ? 'secret' : 'secrets'} replaced` : '';
   if (target.kind === 'stream' && context.isTerminal && !redactor) return;
-  context.note(`Exported ${exported} ${exported === 1 ? 'session' : 'sessions'}${where}${redacted}.`);
+  context.note(`Exported ${exported} ${exported === 1 ? 'session' : 'sessions'}${from}${where}${redacted}.`);
 }
 
 type Target = { kind: 'stream'; path?: undefined } | { kind: 'file' | 'directory'; path: string };
 
-/** @throws HermesctlError `REFUSED` for a place in the store. */
-function targetOf({ deps, environment, location }: Context, { output, force }: ExportFlags): Target {
+/**
+ * @throws HermesctlError `REFUSED` for a place in a store, `USAGE` for one that many stores cannot go to: what two of
+ *   them call alike must be told apart, and a line of an export says what is stored and nothing else.
+ */
+function targetOf({ deps, environment }: Context, fleet: Fleet, { output, force, format }: ExportFlags): Target {
   if (output === undefined || output === '-') {
     if (force) throw new HermesctlError('USAGE', '--force goes with --output: nothing else is replaced.');
+    if (fleet.isMany && format !== 'ndjson' && format !== 'jsonl-agent')
+      throw new HermesctlError('USAGE', `Many stores are no one ${format} document.`, {
+        hint: 'Name a directory with --output, in which each store has its own; or take --format ndjson.',
+      });
     return { kind: 'stream' };
   }
   const path = resolve(environment.cwd, output);
   const kind = kindAt(deps.fs, path);
   const isLinkToDirectory =
     kind === 'other' && (deps.fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false);
-  const isDirectory = kind === 'directory' || isLinkToDirectory || output.endsWith('/') || output.endsWith(sep);
-  const sessions = realpath(location.sessionsDir.value);
+  const isNamedDirectory = output.endsWith('/') || output.endsWith(sep);
+  const isDirectory = kind === 'directory' || isLinkToDirectory || isNamedDirectory || fleet.isMany;
+  if (fleet.isMany && kind === 'file')
+    throw new HermesctlError('USAGE', `--output ${output} is a file, and many stores go to a directory.`, {
+      hint: 'Name a directory, in which each store has its own; or redirect standard output.',
+    });
   const real = realpath(isDirectory ? path : join(path, '..'));
-  if (real === sessions || real.startsWith(sessions + sep)) {
+  for (const { location } of fleet.stores) {
+    const sessions = realpath(location.sessionsDir.value);
+    if (real !== sessions && !real.startsWith(sessions + sep)) continue;
     throw new HermesctlError('REFUSED', `${path} is in the store, which takes every file there for a session.`, {
       hint: 'Name a place outside of it.',
       details: { path },
@@ -141,26 +207,28 @@ function targetOf({ deps, environment, location }: Context, { output, force }: E
 
 class Run {
   readonly failures: Failure[] = [];
+  readonly files: Written[] = [];
+  exported = 0;
 
   constructor(
-    private readonly context: Context,
-    private readonly items: readonly ExportItem[],
+    readonly context: Context,
+    readonly items: readonly ExportItem[],
     private readonly format: Format,
     private readonly one: boolean,
   ) {}
 
-  /** All sessions into one place. */
+  /**
+   * All sessions into one place.
+   *
+   * @throws CutShort where nothing more must be put there.
+   */
   async into(out: Out, isWhole: boolean): Promise<void> {
-    try {
-      if (isWhole) await this.format.begin(out, this.items);
-      await this.each((item) => this.format.add(out, item));
-      this.format.end(out, isWhole);
-    } catch (error) {
-      throw error instanceof CutShort ? error.cause : error;
-    }
+    if (isWhole) await this.format.begin(out, this.items);
+    await this.each((item) => this.format.add(out, item));
+    this.format.end(out, isWhole);
   }
 
-  async intoFile(path: string, force: boolean): Promise<Written[]> {
+  async intoFile(path: string, force: boolean): Promise<void> {
     const out = new FileOut(path, force, this.context.deps);
     try {
       await this.into(out, true);
@@ -169,18 +237,17 @@ class Run {
       out.file.discard();
       throw error;
     }
-    return [{ path, bytes: out.file.bytes }];
+    this.files.push({ path, bytes: out.file.bytes });
   }
 
   /** Each session into a file of its own, by its id. */
-  async intoDirectory(dir: string, force: boolean): Promise<Written[]> {
+  async intoDirectory(dir: string, force: boolean): Promise<void> {
     const { deps } = this.context;
     try {
       deps.fs.mkdirSync(dir, { recursive: true, mode: 0o700 });
     } catch (error) {
       throw isSystemError(error) ? ioError(error, dir) : error;
     }
-    const files: Written[] = [];
     await this.each(async (item) => {
       const path = join(dir, fileName(item.id, this.format.extension));
       const out = new FileOut(path, force, deps);
@@ -193,9 +260,8 @@ class Run {
         out.file.discard();
         throw error instanceof CutShort ? error.cause : error;
       }
-      files.push({ session_id: item.id, path, bytes: out.file.bytes });
+      this.files.push({ session_id: item.id, path, bytes: out.file.bytes });
     });
-    return files;
   }
 
   private async each(work: (item: ExportItem) => Promise<void>): Promise<void> {
@@ -203,6 +269,7 @@ class Run {
     for (const [done, item] of this.items.entries()) {
       try {
         await work(item);
+        this.exported++;
       } catch (error) {
         if (!(error instanceof HermesctlError) || this.one) throw error;
         this.failures.push({ session_id: item.id, error });
@@ -214,8 +281,20 @@ class Run {
   }
 }
 
+/**
+ * What the directory of a store is called in that of an export: as the store,
+ * with `+` for what parts its path.
+ */
+function storeName({ location }: Context): string {
+  const names = location.stateDir.value.split(sep).filter((name) => name !== '');
+  const safe = names.map((name) => name.replace(/[%+]/g, escaped)).join('+');
+  return safe.replace(/^\./, escaped);
+}
+
+const escaped = (char: string): string => `%${char.codePointAt(0)!.toString(16)}`;
+
 /** A session of the agent may be called anything; a file may not. */
 function fileName(id: string, extension: string): string {
-  const safe = id.replace(/[^0-9A-Za-z_.-]/g, (char) => `%${char.codePointAt(0)!.toString(16)}`).replace(/^\.+/, '_');
+  const safe = id.replace(/[^0-9A-Za-z_.-]/g, escaped).replace(/^\.+/, '_');
   return `${basename(safe).slice(0, 200)}.${extension}`;
 }

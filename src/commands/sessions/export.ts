@@ -2,8 +2,10 @@ import { Args, Flags } from '@oclif/core';
 
 import { assertEveryDatabase } from '../../cli/all-profiles';
 import { BaseCommand } from '../../cli/base-command';
+import type { Context } from '../../cli/context';
 import { nullFlag } from '../../cli/each-session';
 import { FORMATS, type FormatName } from '../../cli/export/format';
+import { Fleet, storesFlag } from '../../cli/fleet';
 import { listFilterFlags } from '../../cli/list-flags';
 import { namesOne } from '../../cli/session-ids';
 import { type ErrorCode, HermesctlError } from '../../core/errors';
@@ -47,6 +49,7 @@ export default class SessionsExport extends BaseCommand {
       helpValue: 'FILE|DIR',
       summary: 'Where to write: a file, a directory (one that is there, or ends with /), or -.',
     }),
+    stores: storesFlag(),
     force: Flags.boolean({ summary: 'Replace files that are there already.' }),
     redact: Flags.boolean({ summary: 'Replace keys, tokens, passwords and home directories.' }),
     'include-tools': Flags.boolean({ summary: 'Tool calls and results too, in markdown and html.' }),
@@ -77,6 +80,8 @@ export default class SessionsExport extends BaseCommand {
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(SessionsExport);
     const args = argv as string[];
+    if (flags.stores !== undefined && args.length > 0)
+      throw new HermesctlError('USAGE', '--stores and session ids exclude each other.');
     const isStream = flags.output === undefined || flags.output === '-';
     const format: FormatName = flags.format ?? (flags.json && isStream ? 'json' : 'ndjson');
     if (flags.json && isStream && format !== 'json') {
@@ -89,8 +94,9 @@ export default class SessionsExport extends BaseCommand {
       import('../../cli/export/select.js'),
       import('../../cli/export/run.js'),
     ]);
-    const items = await selectSessions(context, args, flags);
-    await runExport(context, items, { ...flags, format }, namesOne(args));
+    const fleet = Fleet.of(context, flags);
+    const select = (store: Context): ReturnType<typeof selectSessions> => selectSessions(store, args, flags, fleet);
+    await runExport(context, fleet, select, { ...flags, format }, namesOne(args));
     if (flags.agent) assertEveryDatabase(context, flags);
   }
 }

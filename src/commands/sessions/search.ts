@@ -1,11 +1,13 @@
 import { Args, Flags } from '@oclif/core';
 
+import { agentQuery } from '../../cli/agent-query';
+import { assertEveryDatabase } from '../../cli/all-profiles';
 import { BaseCommand } from '../../cli/base-command';
 import { boundedMatching } from '../../cli/bounded';
+import { Fleet, storesFlag } from '../../cli/fleet';
 import { listFilter, listFilterFlags } from '../../cli/list-flags';
-import { contextFor, showSearch } from '../../cli/search-hits';
+import { contextFor, showSearch, type StoreSearch } from '../../cli/search-hits';
 import type { ErrorCode } from '../../core/errors';
-import { agentPlaces } from '../../core/listing/agent-rows';
 import { expressionPattern, literalPattern } from '../../core/search/pattern';
 import { searchSessions } from '../../core/search/search';
 import { DEFAULT_PLACES, PLACES, type Place } from '../../core/search/texts';
@@ -17,7 +19,7 @@ export default class SessionsSearch extends BaseCommand {
   static override description =
     'Looks through the titles and messages of the store’s sessions, those written last first, and shows where the text is: once for each message, with how often it is there. A text in small letters is found in any case, one with a capital only as it stands (-i and -s say otherwise). Sessions that a list hides are not searched unless they are asked for. Nothing is written; a session that cannot be read is a warning.\n\nFiles are searched as bytes first, for every way in which JSON may spell the text, and only messages that may hold it are decoded. With --regex all of them are. The full-text indexes of the agent’s database are not used, because they leave out tool results and more: its messages are passed over.';
 
-  static override exitCodes: ErrorCode[] = ['STORE_NOT_FOUND', 'STORE_DAMAGED'];
+  static override exitCodes: ErrorCode[] = ['PARTIAL', 'STORE_NOT_FOUND', 'STORE_DAMAGED'];
 
   static override args = {
     text: Args.string({ required: true, description: 'What to look for.', ignoreStdin: true }),
@@ -61,6 +63,7 @@ export default class SessionsSearch extends BaseCommand {
       helpValue: 'N',
       summary: 'Stop at N hits; 0: all. 50 on a terminal, all in a pipe.',
     }),
+    stores: storesFlag(),
     ndjson: Flags.boolean({ exclusive: ['json'], summary: 'Print one JSON hit a line, as it is found.' }),
     ...listFilterFlags,
   };
@@ -76,6 +79,10 @@ export default class SessionsSearch extends BaseCommand {
       command: '<%= config.bin %> sessions search --regex "sk-[A-Za-z0-9]{20,}" --all --agent --json',
     },
     {
+      description: 'In the stores of everybody on this host',
+      command: 'find /home/*/.hermes/webui -maxdepth 0 | <%= config.bin %> sessions search "rate limit" --stores -',
+    },
+    {
       description: 'Ids of the sessions that mention it',
       command: '<%= config.bin %> sessions search cache --ndjson | jq -r .session_id | uniq',
     },
@@ -84,7 +91,7 @@ export default class SessionsSearch extends BaseCommand {
   async run(): Promise<void> {
     const { args, flags } = await this.parse(SessionsSearch);
     const context = this.context(flags);
-    const { location, defaults, deps } = context;
+    const fleet = Fleet.of(context, { stores: flags.stores });
     context.doing('searching');
     if (flags.agent) context.detail('The agent’s messages are passed over: its full-text indexes leave too much out.');
     const ignoreCase = flags['ignore-case'] || (!flags['case-sensitive'] && !/\p{Lu}/u.test(args.text));
@@ -95,13 +102,18 @@ export default class SessionsSearch extends BaseCommand {
       places: new Set<Place>(flags.in ?? DEFAULT_PLACES),
       roles: flags.role && new Set(flags.role),
       context: contextFor(context, flags.context),
-      filter: await listFilter(context, flags),
-      limit: flags.limit ?? (context.isTerminal && context.face === 'human' ? TERMINAL_LIMIT : 0),
-      agent: flags.agent ? agentPlaces(location, flags['all-profiles'], deps) : undefined,
     };
-    await showSearch(context, (on) => searchSessions(location, query, defaults, deps, on), {
+    const search: StoreSearch = async (store, limit, on) => {
+      const { location, defaults, deps } = store;
+      const asked = { ...query, filter: await listFilter(store, flags), limit, ...agentQuery(fleet, store, flags) };
+      return searchSessions(location, asked, defaults, deps, on);
+    };
+    await showSearch(context, fleet, search, {
+      limit: flags.limit ?? (context.isTerminal && context.face === 'human' ? TERMINAL_LIMIT : 0),
       context: flags.context,
       others: flags.regex ? undefined : pattern.text,
     });
+    fleet.assertAll();
+    assertEveryDatabase(context, flags);
   }
 }

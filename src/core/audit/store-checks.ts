@@ -35,7 +35,7 @@ const indexMissing: Check = {
       ? [
           {
             session_id: null,
-            summary: `There is no index for ${entries.length} sessions.`,
+            summary: `There is no index for ${entries.length} ${entries.length === 1 ? 'session' : 'sessions'}.`,
             evidence: { path },
             command: REINDEX,
           },

@@ -26,6 +26,15 @@ interface OpenPlace {
   database: AgentDatabase;
 }
 
+/** Anything that knows which ids are in it. */
+export type IdSet = Pick<ReadonlySet<string>, 'has'>;
+
+/** Which sessions have a file: in this store, by these ids, or in another that is asked with it. */
+export function storedIds(ids: Iterable<string>, elsewhere: IdSet | undefined): IdSet {
+  const own = new Set(ids);
+  return elsewhere === undefined ? own : { has: (id) => own.has(id) || elsewhere.has(id) };
+}
+
 /** How a database was asked, for those who want to know why it took so long. */
 export interface AgentPart {
   path: string;
@@ -115,7 +124,7 @@ export class AgentParts {
    */
   async rows(
     filter: ListFilter,
-    storeIds: Pick<ReadonlySet<string>, 'has'>,
+    storeIds: IdSet,
     columns?: readonly SessionColumn[],
     leading?: number,
   ): Promise<{ rows: ListedRow[]; others: number }> {
@@ -139,7 +148,7 @@ export class AgentParts {
   private async sessionsOf(
     { place, database }: OpenPlace,
     filter: ListFilter,
-    storeIds: Pick<ReadonlySet<string>, 'has'>,
+    storeIds: IdSet,
     columns: readonly SessionColumn[] | undefined,
     count: number | undefined,
   ): Promise<{ found: { listed: ListedRow; origin: Origin }[]; others: number }> {

@@ -5,7 +5,7 @@ import type { Location } from '../location/location';
 import { readProjects } from '../projects/read';
 import type { RowDefaults, SessionRow } from '../session/row';
 import { type ListedRow, type ListFilter, matches, sortRows, type SortKey } from './query';
-import { type AgentPart, withAgentParts } from './agent-rows';
+import { type AgentPart, type IdSet, storedIds, withAgentParts } from './agent-rows';
 import { type StoreRows, withStoreRows } from './rows';
 import { isRunning } from './running';
 
@@ -22,7 +22,7 @@ export interface ListQuery {
   /** The places whose agent databases to ask too; undefined: none. */
   agent?: readonly Location[] | undefined;
   /** Sessions of the databases that are listed elsewhere: other stores have files of them. */
-  elsewhere?: Pick<ReadonlySet<string>, 'has'> | undefined;
+  elsewhere?: IdSet | undefined;
 }
 
 export interface ListResult {
@@ -59,19 +59,18 @@ async function listOf(store: StoreRows, query: ListQuery, deps: Deps): Promise<L
   const matching = store.rows.filter((listed) => matches(listed, query.filter));
   if (query.agent === undefined) return result(store, pageOf(matching, query), matching.length);
   return withAgentParts(query.agent, deps, async (parts) => {
-    const found = await parts.rows(query.filter, storedIds(store, query), columnsFor(query), leadingOf(query));
+    const found = await parts.rows(
+      query.filter,
+      storedIds(store.ids, query.elsewhere),
+      columnsFor(query),
+      leadingOf(query),
+    );
     let rows = [...matching, ...found.rows];
     // A count is only asked for what is shown, unless it is what the order hangs on.
     if (query.sort === 'messages') rows = await parts.counted(rows);
     const page = await parts.complete(pageOf(rows, query));
     return { ...result(store, page, rows.length + found.others, parts.warnings), agent: parts.plans };
   });
-}
-
-/** Which sessions a store has a file of: this one, or another that is listed with it. */
-function storedIds({ ids }: StoreRows, { elsewhere }: ListQuery): Pick<ReadonlySet<string>, 'has'> {
-  const own = new Set(ids);
-  return elsewhere === undefined ? own : { has: (id) => own.has(id) || elsewhere.has(id) };
 }
 
 /** How many of the most recently active rows can be on the page; undefined: any can. */

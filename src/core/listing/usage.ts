@@ -9,7 +9,7 @@ import { RawJson } from '../json/raw';
 import type { Location } from '../location/location';
 import type { RowDefaults } from '../session/row';
 import { type RawRecord, sessionUsage } from '../session/status';
-import { unusableDatabase } from './agent-rows';
+import { type IdSet, unusableDatabase } from './agent-rows';
 import { matches, NO_FILTER, profileOf } from './query';
 import { loadRows } from './rows';
 
@@ -21,9 +21,6 @@ export interface UsageQuery {
   /** Sessions of the databases that are counted elsewhere: other stores have files of them. */
   elsewhere?: IdSet | undefined;
 }
-
-/** Anything that knows which ids are in it. */
-export type IdSet = Pick<ReadonlySet<string>, 'has'>;
 
 export interface StoreUsage {
   /** By id. With {@link UsageQuery.agent} each names its profile, and those of a database say that they are. */

@@ -4,7 +4,7 @@ import { HermesctlError, isSystemError, type Warning } from '../errors';
 import { type OpenFile, withFile } from '../files/open-file';
 import type { RawJson } from '../json/raw';
 import { Window } from '../json/window';
-import { type AgentParts, withAgentParts } from '../listing/agent-rows';
+import { type AgentParts, type IdSet, storedIds, withAgentParts } from '../listing/agent-rows';
 import { type ListFilter, matches, sortRows } from '../listing/query';
 import { asWarning, fromSidecar } from '../listing/rows';
 import type { Location } from '../location/location';
@@ -25,6 +25,8 @@ export interface SearchQuery extends Omit<Wanted, 'expression'> {
   limit: number;
   /** The places whose agent databases to search too; undefined: none. */
   agent: readonly Location[] | undefined;
+  /** Sessions of the databases that are searched elsewhere: other stores have files of them. */
+  elsewhere?: IdSet | undefined;
 }
 
 /** Hits in one session, in their order. A session with many comes more than once. */
@@ -76,7 +78,7 @@ export async function searchSessions(
   const ids = sessionIds(deps.fs, location);
   const search = new SessionSearch(location, query, defaults, deps, on);
   await search.store(ids);
-  if (query.agent && !search.limited) await search.agent(query.agent, new Set(ids));
+  if (query.agent && !search.limited) await search.agent(query.agent, storedIds(ids, query.elsewhere));
   return { searched: search.searched, limited: search.limited };
 }
 
@@ -202,7 +204,7 @@ class SessionSearch {
     return !this.limited;
   }
 
-  async agent(places: readonly Location[], storeIds: ReadonlySet<string>): Promise<void> {
+  async agent(places: readonly Location[], storeIds: IdSet): Promise<void> {
     const { filter } = this.query;
     await withAgentParts(places, this.deps, async (parts) => {
       const columns = filter.model === undefined ? OUTLINE : [...OUTLINE, 'model' as const];

@@ -29,6 +29,21 @@ export interface Sizes {
   storage: Storage;
 }
 
+/** Of nothing yet. */
+export function noStorage(): Storage {
+  const none = (): FileSizes => ({ files: 0, bytes: 0 });
+  return { sessions: none(), backups: none(), index: none(), other: none(), databases: [] };
+}
+
+/** Adds what takes room elsewhere. */
+export function addStorage(storage: Storage, { databases, ...kinds }: Storage): void {
+  for (const [kind, { files, bytes }] of Object.entries(kinds) as [keyof typeof kinds, FileSizes][]) {
+    storage[kind].files += files;
+    storage[kind].bytes += bytes;
+  }
+  storage.databases.push(...databases);
+}
+
 /**
  * Sizes of the store's files and of these agent databases, as the file system
  * has them; nothing is read. What cannot be asked counts nothing.
@@ -37,8 +52,7 @@ export interface Sizes {
  */
 export function measure(location: Location, agentPlaces: readonly Location[], deps: Pick<Deps, 'fs'>): Sizes {
   const directory = location.sessionsDir.value;
-  const none = (): FileSizes => ({ files: 0, bytes: 0 });
-  const storage: Storage = { sessions: none(), backups: none(), index: none(), other: none(), databases: [] };
+  const storage = noStorage();
   const ofSessions = new Map<string, number>();
   for (const name of namesIn(directory, deps)) {
     const bytes = sizeOf(path.join(directory, name), deps);

@@ -6,7 +6,7 @@ import { type RawRecord, sessionUsage, UsageTotals } from '../session/status';
 import { dayOf, isPlausible, monthOf, weekOf, weeksBetween } from './calendar';
 
 /** What sessions can be grouped by. */
-export const GROUP_KEYS = ['profile', 'source', 'model', 'project', 'day', 'week', 'month'] as const;
+export const GROUP_KEYS = ['profile', 'source', 'model', 'project', 'day', 'week', 'month', 'store'] as const;
 export type GroupKey = (typeof GROUP_KEYS)[number];
 
 /** What they are grouped by unless keys are named. */
@@ -17,6 +17,8 @@ export interface Counted {
   row: SessionRow;
   /** Bytes of its file; undefined for one that the agent's database has. */
   bytes: number | undefined;
+  /** The state directory of the store that it is of. */
+  store: string;
 }
 
 /** Sums over some sessions, as {@link UsageTotals} has them, with messages and bytes. */
@@ -56,50 +58,88 @@ export interface Stats {
   last: number | undefined;
 }
 
+export interface StatsOptions {
+  by: readonly GroupKey[];
+  /** How many of the biggest and of the oldest. */
+  top: number;
+  /** Epoch seconds: what lies after it, or before there were sessions, is no time. */
+  now: number;
+}
+
+/** The statistics of these sessions, as {@link StatsCount} counts them. */
+export function statsOf(sessions: readonly Counted[], options: StatsOptions): Stats {
+  const count = new StatsCount(options);
+  count.add(sessions);
+  return count.stats();
+}
+
 /**
  * Counts sessions from their rows: no transcript is read. Groups by time go by
  * the last activity, as `--since` does, the newest first; others have the
- * greatest first. Growth goes by when a session was begun.
- *
- * @param options.top how many of the biggest and of the oldest.
- * @param options.now epoch seconds: what lies after it, or before there were sessions, is no time.
+ * greatest first. Growth goes by when a session was begun. Of the sessions that
+ * were added, the biggest and the oldest are held and no other.
  */
-export function statsOf(
-  sessions: readonly Counted[],
-  { by, top, now }: { by: readonly GroupKey[]; top: number; now: number },
-): Stats {
-  const counted = sessions.map((session) => ({ session, ...factsOf(session, now) }));
-  const totals = new Summing();
-  const groups = new Map(by.map((key) => [key, new Map<string | null, Summing>()]));
-  for (const facts of counted) {
-    totals.add(facts);
-    for (const [key, found] of groups) {
+export class StatsCount {
+  private readonly totals = new Summing();
+  private readonly groups: Map<GroupKey, Map<string | null, Summing>>;
+  private readonly begun = new Map<string, { sessions: number; bytes: number }>();
+  private biggest: Facts[] = [];
+  private oldest: Facts[] = [];
+  private first: number | undefined;
+  private last: number | undefined;
+
+  constructor(private readonly options: StatsOptions) {
+    this.groups = new Map(options.by.map((key) => [key, new Map<string | null, Summing>()]));
+  }
+
+  add(sessions: readonly Counted[]): void {
+    const added = sessions.map((session) => factsOf(session, this.options.now));
+    for (const facts of added) this.addOne(facts);
+    this.biggest = this.firstOf([...this.biggest, ...added], (a, b) => b.bytes - a.bytes);
+    this.oldest = this.firstOf(
+      [...this.oldest, ...added],
+      (a, b) => (a.begunAt ?? Infinity) - (b.begunAt ?? Infinity) || 0,
+    );
+  }
+
+  private addOne(facts: Facts): void {
+    this.totals.add(facts);
+    for (const [key, found] of this.groups) {
       const value = VALUES[key](facts);
       const sums = found.get(value) ?? new Summing();
       found.set(value, sums.add(facts));
     }
+    const { begunAt, activeAt, bytes } = facts;
+    if (activeAt !== undefined) this.last = Math.max(this.last ?? activeAt, activeAt);
+    if (begunAt === undefined) return;
+    this.first = Math.min(this.first ?? begunAt, begunAt);
+    const week = weekOf(begunAt);
+    const known = this.begun.get(week) ?? { sessions: 0, bytes: 0 };
+    this.begun.set(week, { sessions: known.sessions + 1, bytes: known.bytes + bytes });
   }
-  const firstOf = (compare: (a: Facts, b: Facts) => number): Counted[] =>
-    [...counted]
-      .sort((a, b) => compare(a, b) || (a.session.row.id < b.session.row.id ? -1 : 1))
-      .slice(0, top)
-      .map(({ session }) => session);
-  const begun = counted.flatMap(({ begunAt }) => begunAt ?? []);
-  const active = counted.flatMap(({ activeAt }) => activeAt ?? []);
-  return {
-    totals: totals.sums(),
-    groups: new Map([...groups].map(([key, found]) => [key, inOrder(key, found)])),
-    growth: growthOf(counted),
-    biggest: firstOf((a, b) => b.bytes - a.bytes),
-    oldest: firstOf((a, b) => (a.begunAt ?? Infinity) - (b.begunAt ?? Infinity) || 0),
-    first: least(begun),
-    last: greatest(active),
-  };
+
+  private firstOf(sessions: Facts[], compare: (a: Facts, b: Facts) => number): Facts[] {
+    const byPlace = ({ session: a }: Facts, { session: b }: Facts): number =>
+      a.row.id === b.row.id ? (a.store < b.store ? -1 : 1) : a.row.id < b.row.id ? -1 : 1;
+    return sessions.sort((a, b) => compare(a, b) || byPlace(a, b)).slice(0, this.options.top);
+  }
+
+  stats(): Stats {
+    return {
+      totals: this.totals.sums(),
+      groups: new Map([...this.groups].map(([key, found]) => [key, inOrder(key, found)])),
+      growth: growthOf(this.begun),
+      biggest: this.biggest.map(({ session }) => session),
+      oldest: this.oldest.map(({ session }) => session),
+      first: this.first,
+      last: this.last,
+    };
+  }
 }
 
 /** What is counted of a session. */
 interface Facts {
-  row: SessionRow;
+  session: Counted;
   usage: RawRecord;
   messages: number;
   bytes: number;
@@ -108,11 +148,12 @@ interface Facts {
   activeAt: number | undefined;
 }
 
-function factsOf({ row, bytes = 0 }: Counted, now: number): Facts {
+function factsOf(session: Counted, now: number): Facts {
+  const { row, bytes = 0 } = session;
   const timeAt = (...keys: string[]): number | undefined =>
     keys.map((key) => toFloat(row.value(key))).find((time) => isPlausible(time, now));
   return {
-    row,
+    session,
     usage: sessionUsage(row),
     messages: nonNegativeInt(row.raw('message_count')) ?? 0,
     bytes,
@@ -122,13 +163,14 @@ function factsOf({ row, bytes = 0 }: Counted, now: number): Facts {
 }
 
 const VALUES: Record<GroupKey, (facts: Facts) => string | null> = {
-  profile: ({ row }) => profileOf(row),
-  source: ({ row }) => sourceOf(row) ?? 'webui',
-  model: ({ row }) => textOf(row.raw('model')),
-  project: ({ row }) => textOf(row.raw('project_id')),
+  profile: ({ session: { row } }) => profileOf(row),
+  source: ({ session: { row } }) => sourceOf(row) ?? 'webui',
+  model: ({ session: { row } }) => textOf(row.raw('model')),
+  project: ({ session: { row } }) => textOf(row.raw('project_id')),
   day: ({ activeAt }) => (activeAt === undefined ? null : dayOf(activeAt)),
   week: ({ activeAt }) => (activeAt === undefined ? null : weekOf(activeAt)),
   month: ({ activeAt }) => (activeAt === undefined ? null : monthOf(activeAt)),
+  store: ({ session: { store } }) => store,
 };
 
 function textOf(raw: RawJson | undefined): string | null {
@@ -165,14 +207,7 @@ function inOrder(key: GroupKey, found: ReadonlyMap<string | null, Summing>): Gro
   return groups.sort((a, b) => Number(a.key === null) - Number(b.key === null) || byKey(b, a));
 }
 
-function growthOf(counted: readonly Facts[]): Week[] {
-  const begun = new Map<string, { sessions: number; bytes: number }>();
-  for (const { begunAt, bytes } of counted) {
-    if (begunAt === undefined) continue;
-    const week = weekOf(begunAt);
-    const known = begun.get(week) ?? { sessions: 0, bytes: 0 };
-    begun.set(week, { sessions: known.sessions + 1, bytes: known.bytes + bytes });
-  }
+function growthOf(begun: ReadonlyMap<string, { sessions: number; bytes: number }>): Week[] {
   const known = [...begun.keys()].sort();
   if (known.length === 0) return [];
   let total = 0;
@@ -182,11 +217,6 @@ function growthOf(counted: readonly Facts[]): Week[] {
     return { week, sessions, total, bytes };
   });
 }
-
-const least = (numbers: readonly number[]): number | undefined =>
-  numbers.length === 0 ? undefined : numbers.reduce((a, b) => Math.min(a, b));
-const greatest = (numbers: readonly number[]): number | undefined =>
-  numbers.length === 0 ? undefined : numbers.reduce((a, b) => Math.max(a, b));
 
 /** Sums as one record, for output. */
 export function sumsRecord({ messages, bytes, usage }: Sums): RawRecord {

@@ -4,14 +4,15 @@ import { describe, expect, it } from 'vitest';
 import { RawJson } from '../../../src/core/json/raw';
 import { SessionRow } from '../../../src/core/session/row';
 import { daysUpTo, isPlausible, monthOf, weekOf, weeksBetween } from '../../../src/core/stats/calendar';
-import { type Counted, GROUP_KEYS, statsOf } from '../../../src/core/stats/stats';
+import { type Counted, GROUP_KEYS, StatsCount, statsOf } from '../../../src/core/stats/stats';
 
 const NOW = 1790000000;
 
-function counted(fields: Record<string, unknown>, bytes?: number): Counted {
+function counted(fields: Record<string, unknown>, bytes?: number, store = '/store'): Counted {
   return {
     row: new SessionRow(new Map(Object.entries(fields).map(([key, value]) => [key, RawJson.of(value)]))),
     bytes,
+    store,
   };
 }
 
@@ -29,9 +30,24 @@ const anySession = fc
     created_at: fc.oneof(fc.integer({ min: NOW - 4e7, max: NOW }), fc.constantFrom(null, 0, 5e246, 'x')),
     last_message_at: fc.oneof(fc.integer({ min: NOW - 4e7, max: NOW }), fc.constant(null)),
   })
-  .chain((fields) => fc.option(fc.nat(1e6), { nil: undefined }).map((bytes) => counted(fields, bytes)));
+  .chain((fields) =>
+    fc
+      .tuple(fc.option(fc.nat(1e6), { nil: undefined }), fc.constantFrom('/a', '/b'))
+      .map(([bytes, store]) => counted(fields, bytes, store)),
+  );
 
 describe('statistics', () => {
+  it('are the same whether sessions come at once or store by store', () => {
+    fc.assert(
+      fc.property(fc.array(fc.array(anySession, { maxLength: 9 }), { maxLength: 5 }), (stores) => {
+        const options = { by: GROUP_KEYS, top: 3, now: NOW };
+        const count = new StatsCount(options);
+        for (const sessions of stores) count.add(sessions);
+        expect(count.stats()).toEqual(statsOf(stores.flat(), options));
+      }),
+    );
+  });
+
   it('count each session once in each kind of group, and in a week at most', () => {
     fc.assert(
       fc.property(fc.array(anySession, { maxLength: 40 }), (sessions) => {
