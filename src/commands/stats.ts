@@ -46,7 +46,7 @@ export default class Stats extends BaseCommand {
     },
     {
       description: 'What is in the stores of everybody on this host, and whose is it?',
-      command: 'find /home/*/.hermes/webui -maxdepth 0 | <%= config.bin %> stats --stores - --by store',
+      command: '<%= config.bin %> stats --stores stores.txt --by store',
     },
     { description: 'A page to look at', command: '<%= config.bin %> stats --html report.html' },
     { description: 'For a monitor', command: '<%= config.bin %> stats --json | jq .storage.sessions.bytes' },

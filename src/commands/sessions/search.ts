@@ -80,7 +80,7 @@ export default class SessionsSearch extends BaseCommand {
     },
     {
       description: 'In the stores of everybody on this host',
-      command: 'find /home/*/.hermes/webui -maxdepth 0 | <%= config.bin %> sessions search "rate limit" --stores -',
+      command: '<%= config.bin %> sessions search "rate limit" --stores stores.txt',
     },
     {
       description: 'Ids of the sessions that mention it',
