@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 
 import { nodeFileSystem } from '../core/files/file-system';
 import { type FileRow, packRows, readFileRow, type ReadShare, Shares } from '../core/index/file-rows';
+import { TextStore } from '../core/index/text-store';
 import { Window } from '../core/json/window';
 
 /*
@@ -14,6 +15,7 @@ const ROWS_AT_ONCE = 256;
 const { job, counter } = workerData as ReadShare;
 const shares = new Shares(job.ids.length, counter);
 const window = Window.fast();
+const texts = new TextStore();
 const now = (): number => Date.now() / 1000;
 
 let rows: { place: number; row: FileRow }[] = [];
@@ -25,7 +27,7 @@ const send = (): void => {
 
 for (let share = shares.take(); share; share = shares.take()) {
   for (let place = share.from; place < share.to; place++) {
-    rows.push({ place, row: readFileRow(nodeFileSystem, job, job.ids[place], window, now) });
+    rows.push({ place, row: readFileRow(nodeFileSystem, job, job.ids[place], window, texts, now) });
   }
   if (rows.length >= ROWS_AT_ONCE) send();
 }

@@ -2,9 +2,10 @@ import { HermesctlError, type Warning } from '../errors';
 import type { FileSystem } from '../files/file-system';
 import type { FileStamp } from '../files/stamp';
 import type { Window } from '../json/window';
-import { compactRow, type RowDefaults } from '../session/row';
+import type { RowDefaults } from '../session/row';
 import { scanSidecar } from '../sidecar/read';
 import { entryOf } from './rows-file';
+import type { TextStore } from './text-store';
 
 /** What is to be read, by whatever thread. Can be handed from one to another. */
 export interface ReadJob {
@@ -22,6 +23,7 @@ export type FileRow =
 /**
  * Reads one session file of a job and makes its row.
  *
+ * @param texts where the row's text is kept.
  * @param now the time in epoch seconds.
  */
 export function readFileRow(
@@ -29,6 +31,7 @@ export function readFileRow(
   { sessionsDir, defaults }: Pick<ReadJob, 'sessionsDir' | 'defaults'>,
   id: string,
   window: Window | undefined,
+  texts: TextStore,
   now: () => number,
 ): FileRow {
   try {
@@ -36,7 +39,7 @@ export function readFileRow(
     const sidecar = scanSidecar(fs, sessionsDir, id, window);
     if (!sidecar) return undefined;
     const { stamp, warnings } = sidecar;
-    return { entry: entryOf(compactRow(sidecar, defaults)), stamp, began, warnings };
+    return { entry: entryOf(sidecar, defaults, texts), stamp, began, warnings };
   } catch (error) {
     if (!(error instanceof HermesctlError)) throw error;
     return { damaged: unusable(id, error) };

@@ -14,6 +14,7 @@ import {
 } from './file-rows';
 import type { KnownRows } from './known-rows';
 import type { IndexEntry } from './rows-file';
+import { TextStore } from './text-store';
 
 /** What session files gave for the index. */
 export interface ReadRows {
@@ -54,6 +55,7 @@ async function fileRows(job: ReadJob, deps: Deps): Promise<FileRow[]> {
   const { threads } = deps;
   const window = ids.length >= MANY ? Window.fast() : undefined;
   const shares = new Shares(ids.length);
+  const texts = new TextStore();
   const rows: FileRow[] = [];
   const isThere = new Uint8Array(ids.length);
   let done = 0;
@@ -64,7 +66,7 @@ async function fileRows(job: ReadJob, deps: Deps): Promise<FileRow[]> {
     done++;
   };
   const read = async (place: number): Promise<void> => {
-    const row = readFileRow(deps.fs, job, ids[place], window, () => deps.clock.now());
+    const row = readFileRow(deps.fs, job, ids[place], window, texts, () => deps.clock.now());
     if (row && 'stamp' in row) bytes += Number(row.stamp.size);
     put(place, row);
     deps.progress(done, ids.length);
