@@ -50,8 +50,16 @@ export interface SidecarMetadata extends SidecarBase {
 }
 
 export function sidecarPath(sessionsDir: string, id: string): string {
-  return path.join(sessionsDir, `${id}.json`);
+  if (sessionsDir !== lastDir) {
+    lastDir = sessionsDir;
+    lastBeginning = path.join(sessionsDir, path.sep);
+  }
+  return `${lastBeginning}${id}.json`;
 }
+
+/** The directory that was asked for last, normal: mostly it is the same one ten thousand times. */
+let lastDir: string | undefined;
+let lastBeginning = '';
 
 /**
  * Reads a sidecar from end to end, keeping its metadata and the facts of its
@@ -130,14 +138,20 @@ function takeMembers(reader: JsonReader, keys: KeyCursor, fields: MetadataFields
   const taken = reader.takeMembers(MESSAGES);
   if (taken === 0) return undefined;
   const { records, window, windowBase } = reader;
-  const names: (number | string)[] = [];
-  const places: number[] = [];
+  const names = new Array<number | string>(taken);
+  const places = new Array<number>(taken * PLACES_EACH);
+  let n = 0;
+  let place = 0;
   const end = FIRST_RECORD + taken * MEMBER_RECORD;
   for (let at = FIRST_RECORD; at < end; at += MEMBER_RECORD) {
     const key = keys.at(window, records[at] + 1, records[at + 1] - 1);
     const start = records[at + 2];
-    names.push(key);
-    places.push(records[at], records[at + 1], start, records[at + 3], window[start]);
+    names[n++] = key;
+    places[place++] = records[at];
+    places[place++] = records[at + 1];
+    places[place++] = start;
+    places[place++] = records[at + 3];
+    places[place++] = window[start];
     if (typeof key === 'number' && MetadataFields.isAt(key)) {
       fields.set(key, RawJson.at(window, start, records[at + 3]));
     }
