@@ -1,4 +1,4 @@
-import type { RawJson } from '../json/raw';
+import { RawJson } from '../json/raw';
 import { WRITER_ORDER } from './writer';
 
 /** Members of a sidecar by their keys. */
@@ -60,3 +60,10 @@ export class MetadataFields implements Fields {
 }
 
 const NONE: readonly undefined[] = WRITER_ORDER.map(() => undefined);
+
+/** Members with some of them changed or added, given as JSON text. */
+export function changedFields(fields: Fields, changes: ReadonlyMap<string, string>): Fields {
+  const changed = new Map([...changes].map(([key, text]) => [key, new RawJson(text)]));
+  const get = (key: string): RawJson | undefined => changed.get(key) ?? fields.get(key);
+  return { get, has: (key) => get(key) !== undefined };
+}
