@@ -1,4 +1,4 @@
-;; Walks JSON in a window of memory, 16 bytes of a string at a time.
+;; Walks JSON in a window of memory, up to 64 bytes of a string at a time.
 ;;
 ;; It only ever goes forward over what is sound and whole inside the window.
 ;; At anything else (damage, a value that the window cuts, NaN and the
@@ -13,7 +13,7 @@
 ;;    512  names of wanted keys, 16 bytes each, padded with zeros; longest 15
 ;;   1024  stack of open containers, a byte each
 ;;   8192  records
-;;  65536  the window; behind its end at least 16 bytes that may be read
+;;  65536  the window; behind its end at least 16 bytes that may be read; 64 bytes at once only in front of it
 (module
   (memory (export "memory") 1)
 
