@@ -86,7 +86,7 @@ module.exports = {
     {
       name: 'no-orphans',
       severity: 'error',
-      from: { orphan: true, pathNot: '^src/commands/|^src/workers/|^bin/|\\.d\\.ts$' },
+      from: { orphan: true, pathNot: '^src/commands/|^bin/|\\.d\\.ts$' },
       to: {},
     },
     { name: 'nothing-unresolvable', severity: 'error', from: { pathNot: '^bin/' }, to: { couldNotResolve: true } },

@@ -14,7 +14,7 @@ const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'ut
 /** All that the tarball may hold: what runs, what documents it, and what every package has. */
 const PACKED = [
   /^bin\/run\.js$/,
-  /^dist\/(workers\/)?[\w-]+\.js$/,
+  /^dist\/[\w-]+\.js$/,
   /^dist\/manifest\.json$/,
   /^dist\/(THIRD-PARTY\.txt|sbom\.cdx\.json)$/,
   /^docs\/[\w/-]+(\.schema\.json|\.md)$/,

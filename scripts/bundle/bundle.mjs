@@ -1,4 +1,4 @@
-// Bundles the sources into dist/: the program, its launcher, and its workers.
+// Bundles the sources into dist/: the program and its launcher.
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -148,11 +148,6 @@ export async function bundle(outdir) {
       VERSION: JSON.stringify(pjson.version),
       COMMAND_NAMES: JSON.stringify(Object.keys(namesOf(manifest)).sort()),
     },
-  });
-  await build({
-    ...OPTIONS,
-    entryPoints: readdirSync(path.join(root, 'src', 'workers')).map((name) => path.join(root, 'src', 'workers', name)),
-    outdir: path.join(outdir, 'workers'),
   });
   return { manifest, packages: packagesIn(whole.metafile), metafile: whole.metafile };
 }

@@ -18,7 +18,6 @@ import { systemProcesses } from './processes';
 import { systemPrograms } from './programs';
 import { ProgressLine } from './progress';
 import { listenForSignals } from './signals';
-import { systemThreads } from './workers';
 
 /** The values of the flags that every command has. */
 export interface GlobalFlagValues {
@@ -74,9 +73,6 @@ export class Context {
       },
       get programs() {
         return systemPrograms(signals.interrupted);
-      },
-      get threads() {
-        return systemThreads(signals.interrupted);
       },
       get temporaryRoot() {
         return tmpdir();

@@ -56,27 +56,6 @@ export interface Programs {
   ): Promise<ProgramEnd>;
 }
 
-/** A thread of this process that works beside this one. */
-export interface Thread {
-  /** Resolves when it has done its work, or is gone without; rejects when the command is interrupted. */
-  readonly done: Promise<void>;
-  stop(): void;
-}
-
-/** Starts threads. What one of them does not come to do must be done without it. */
-export interface Threads {
-  /** How many bytes are read from files in the time that it takes to start one. */
-  readonly costInBytes: number;
-  /**
-   * Undefined where there cannot be one.
-   *
-   * @param name of the file in src/workers.
-   * @param data what it is given, as far as it can be cloned.
-   * @param onMessage takes what it sends.
-   */
-  start(name: string, data: unknown, onMessage: (message: unknown) => void): Thread | undefined;
-}
-
 /**
  * Lets signals in during long work: returns a promise to await when it is time
  * to (some tens of milliseconds since the last), else undefined. The promise
@@ -95,8 +74,6 @@ export interface Deps {
   processes: Processes;
   http: Http;
   programs: Programs;
-  /** Without them everything is done in this thread. */
-  threads?: Threads;
   /** The system's directory for temporary files: only for private copies of what cannot be read where it is. */
   temporaryRoot: string;
   breathe: Breathe;

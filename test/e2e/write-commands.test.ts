@@ -455,6 +455,13 @@ describe('create', () => {
     expect(await create(store, '{"session_id":"busy"}', { replace: true, force: true })).toHaveProperty('value');
     expect(await create(store, '{"session_id":"hurt"}', { replace: true })).toHaveProperty('value');
     expect(backupOf(store, 'hurt').toString()).toBe('{"broken');
+    // Beside a damaged file the backup may be all there is.
+    fs.writeFileSync(sidecarFile(store, 'busy'), '{"broken');
+    const kept = backupOf(store, 'busy');
+    expect(await create(store, '{"session_id":"busy"}', { replace: true, force: true })).toMatchObject({
+      code: 'REFUSED',
+    });
+    expect(backupOf(store, 'busy')).toEqual(kept);
     // As many messages or more is no shrink.
     const same = '{"session_id":"same","messages":[{"role":"user"}]}';
     expect(await create(store, same)).toHaveProperty('value');

@@ -3,8 +3,8 @@ import { HermesctlError } from '../errors';
 import { type OpenFile, withFileAsync } from '../files/open-file';
 import { type FileStamp, stampOf } from '../files/stamp';
 import { findHazards, type Hazard } from '../json/hazards';
-import type { RawJson } from '../json/raw';
 import type { Window } from '../json/window';
+import type { Fields } from '../session/fields';
 import { contentText } from '../session/text';
 import { memberOf } from '../json/member';
 import { strip } from '../json/python';
@@ -17,7 +17,7 @@ export interface SessionFacts {
   id: string;
   path: string;
   stamp: FileStamp;
-  fields: ReadonlyMap<string, RawJson>;
+  fields: Fields;
   transcript: TranscriptFacts;
   hasBom: boolean;
   hazards: Hazard[];

@@ -10,12 +10,13 @@ import { unusable } from '../index/file-rows';
 import type { ReadRows } from '../index/read-rows';
 import { planRebuild, type ReindexPlan } from '../index/reindex';
 import { entryOf, type IndexEntry } from '../index/rows-file';
+import { TextStore } from '../index/text-store';
 import type { Location } from '../location/location';
 import { Ledger } from '../memory/ledger';
 import type { LedgerSession } from '../memory/ledger-rows';
 import { type Project, readProjects } from '../projects/read';
 import { isStoreId } from '../session/id';
-import { compactRow, type RowDefaults } from '../session/row';
+import type { RowDefaults } from '../session/row';
 import { sessionIds } from '../sidecar/directory';
 import type { IntendedShrink } from '../sidecar/intended-shrink';
 import { asidePath } from '../sidecar/restore';
@@ -102,11 +103,12 @@ export async function takeSnapshot(
   const shrinks = new Map<string, IntendedShrink>();
   const journalTurns: JournalTurn[] = [];
   const sessions = new Map<string, SessionReading>();
+  const texts = new TextStore();
   const rows: ReadRows = { files: ids.length, entries: [], damaged: [], warnings: [] };
   for (const [done, id] of ids.entries()) {
     let entry: IndexEntry | undefined;
     const also = (file: OpenFile, sidecar: ScannedSidecar): void => {
-      entry = entryOf(compactRow(sidecar, defaults));
+      entry = entryOf(sidecar, defaults, texts);
       const backup = backups.get(id);
       if (backup?.state === 'good' && backup.messages > sidecar.transcript.count) {
         const shrink = shrinkOf(file, sidecar, deps);

@@ -17,7 +17,7 @@ import { newSessionFrame } from '../session/create';
 import { isStoreId } from '../session/id';
 import { titleFromContent } from '../session/text';
 import { isGeneration } from '../session/writer';
-import { assertBackupMayGo, keepBackup, readBackup } from '../sidecar/backup';
+import { assertBackupMayGo, assertNoBackup, keepBackup } from '../sidecar/backup';
 import { assertMayChange } from '../sidecar/edit';
 import { readSpan } from '../sidecar/messages';
 import { scanOpenSidecar, type ScannedSidecar, sidecarPath } from '../sidecar/read';
@@ -214,7 +214,7 @@ function planReplace(file: OpenFile, incoming: IncomingSession, options: ImportF
   if (old && isSame(file, old, incoming)) return { status: 'unchanged', expected, bytes, warnings: [] };
   if (!options.replace) throw alreadyThere(id, file.path);
   if (!old) {
-    assertNoBackup(id, file.path, deps);
+    assertNoBackup(deps, file.path, id);
     return { status: 'replaced', expected, bytes, warnings: [] };
   }
   assertMayChange(old, options);
@@ -229,16 +229,6 @@ export function alreadyThere(id: string, path: string): HermesctlError {
   return new HermesctlError('ALREADY_EXISTS', `There is a session ${id} already, and it differs.`, {
     hint: '--replace puts this one in its place (its file is kept as .json.bak).',
     details: { session_id: id, path },
-  });
-}
-
-/** Beside a damaged file the backup may be all there is: it must not make room for that file. */
-function assertNoBackup(id: string, file: string, deps: Deps): void {
-  const backup = readBackup(deps, file, id);
-  if (backup.state === 'none') return;
-  throw new HermesctlError('REFUSED', `Session ${id} is damaged, and ${backup.path} would be replaced by it.`, {
-    hint: `'hermesctl sessions restore ${id} --from-bak' brings the backup back; or move it aside.`,
-    details: { session_id: id, path: backup.path },
   });
 }
 

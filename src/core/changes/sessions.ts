@@ -2,7 +2,7 @@ import type { Deps } from '../deps';
 import type { Warning } from '../errors';
 import { assertNoLink } from '../files/durable-write';
 import { type OpenFile, withFileAsync } from '../files/open-file';
-import { type IndexOutcome, patchIndexAfterSave } from '../index/reindex';
+import { type IndexOutcome, patchIndexAfterSave, type SavedVersion } from '../index/reindex';
 import { lastWorkspace } from '../location/last-workspace';
 import type { Location } from '../location/location';
 import { sessionNotFound } from '../listing/resolve-id';
@@ -52,8 +52,8 @@ async function withSidecar<T>(
   return done;
 }
 
-async function afterSave(target: ChangeTarget, id: string, deps: Deps): Promise<IndexReport> {
-  return patchIndexAfterSave(target.location, [id], target.defaults, deps);
+async function afterSave(target: ChangeTarget, id: string, deps: Deps, saved?: SavedVersion): Promise<IndexReport> {
+  return patchIndexAfterSave(target.location, [id], target.defaults, deps, saved);
 }
 
 /** Result of an undo (seed 003), and where the previous version is. */
@@ -88,8 +88,8 @@ async function truncate(
 ): Promise<Changed<{ text: string; removedCount: number; messageCount: number; index: IndexReport }>> {
   return withSidecar(target, id, deps, async (file, sidecar) => {
     const plan = planTruncate(command, file, sidecar, options, deps);
-    if (!target.dryRun) await applyEdit(plan.edit, deps);
-    const index = target.dryRun ? null : await afterSave(target, id, deps);
+    const stamp = target.dryRun ? undefined : await applyEdit(plan.edit, deps);
+    const index = stamp ? await afterSave(target, id, deps, { stamp, source: plan.after }) : null;
     return { text: plan.text, removedCount: plan.removedCount, messageCount: plan.messageCount, index };
   });
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash as hashOf } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import * as path from 'node:path';
 
@@ -195,7 +195,7 @@ export function knownRowsAt(
 }
 
 function digestOf(bytes: Uint8Array): Buffer {
-  return createHash(HASH).update(bytes).digest();
+  return hashOf(HASH, bytes, 'buffer');
 }
 
 function digestOfFile({ source }: OpenFile): string {

@@ -1,12 +1,13 @@
 import type { Deps } from '../deps';
 import { HermesctlError, ioError, isSystemError, type Warning } from '../errors';
-import type { FileStamp } from '../files/stamp';
+import { type FileStamp, sameStamp, stampOf } from '../files/stamp';
 import type { Location } from '../location/location';
-import type { RowDefaults } from '../session/row';
+import type { RowDefaults, RowSource } from '../session/row';
 import { sessionIds } from '../sidecar/directory';
+import { sidecarPath } from '../sidecar/read';
 import type { KnownRows } from './known-rows';
 import { type ReadRows, readRows } from './read-rows';
-import { type CurrentIndex, type IndexEntry, readEntries, sortEntries, writeIndexFile } from './rows-file';
+import { type CurrentIndex, entryOf, type IndexEntry, readEntries, sortEntries, writeIndexFile } from './rows-file';
 
 /** The index that should be, decided and not yet written. */
 export interface ReindexPlan {
@@ -75,6 +76,7 @@ function planOfNothing(path: string, { stamp, rows }: { stamp: FileStamp; rows: 
  * unknown keys included, and rows without a file go. Where there is no index
  * that can be used, it is made anew.
  *
+ * @param saved a version of one of them of which all is known: while it is the one that is there, it is not read.
  * @throws HermesctlError `STORE_NOT_FOUND`, `IO_ERROR`
  */
 export async function planPatch(
@@ -82,17 +84,20 @@ export async function planPatch(
   ids: readonly string[],
   defaults: RowDefaults,
   deps: Deps,
+  saved?: SavedVersion,
 ): Promise<ReindexPlan> {
   const named = new Set(ids);
   const current = readEntries(location.indexFile.value, deps, (id) => named.has(id));
   if (current.entries === undefined) return planRebuild(location, defaults, deps);
   const live = new Set(sessionIds(deps.fs, location));
+  const known = saved && live.has(saved.source.id) && isThere(saved, location, deps) ? saved.source : undefined;
   const read = await readRows(
-    [...named].filter((id) => live.has(id)),
+    [...named].filter((id) => live.has(id) && id !== known?.id),
     location,
     defaults,
     deps,
   );
+  if (known) read.entries.push(entryOf(known, defaults));
   // A row that was made anew replaces every old one of its session, should there be several.
   const unread = unreadIds(read);
   const replaced = new Set<unknown>([
@@ -101,6 +106,18 @@ export async function planPatch(
   ]);
   const kept = current.entries.filter(({ id }) => live.has(id) && !replaced.has(id));
   return planOf(location.indexFile.value, current, [...kept, ...read.entries], read);
+}
+
+/** A version of a session file that was just saved, and what its row is made of. */
+export interface SavedVersion {
+  stamp: FileStamp;
+  source: RowSource;
+}
+
+function isThere({ stamp, source }: SavedVersion, location: Location, deps: Deps): boolean {
+  const path = sidecarPath(location.sessionsDir.value, source.id);
+  const stats = deps.fs.lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return stats !== undefined && sameStamp(stampOf(stats), stamp);
 }
 
 /** The rows that need no reading. A session that stands there twice is read. */
@@ -179,19 +196,22 @@ const PATCH_TRIES = 3;
  * Brings these sessions' rows up to date after their files were saved. The
  * save stands whatever happens here, so a failure is a result, with the command
  * that mends it. A server that wrote the index in between is tried again.
+ *
+ * @param saved as for {@link planPatch}.
  */
 export async function patchIndexAfterSave(
   location: Location,
   ids: readonly string[],
   defaults: RowDefaults,
   deps: Deps,
+  saved?: SavedVersion,
 ): Promise<IndexOutcome> {
   const hint = `hermesctl reindex ${ids.join(' ')}`;
   // The session is saved by now: an interrupt that got in here would leave its row behind it.
   const unbroken: Deps = { ...deps, breathe: () => undefined };
   for (let attempt = 1; ; attempt++) {
     try {
-      const plan = await planPatch(location, ids, defaults, unbroken);
+      const plan = await planPatch(location, ids, defaults, unbroken, saved);
       await applyReindex(plan, unbroken);
       const skipped = plan.damaged.find(({ code, session_id: id }) => code === 'IO_ERROR' && ids.includes(String(id)));
       if (!skipped) return { updated: true };

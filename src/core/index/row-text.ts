@@ -1,19 +1,24 @@
 import { formatJson } from '../json/format';
-import { ROW_KEYS, type SessionRow } from '../session/row';
+import { NULL, type RawJson } from '../json/raw';
+import { eachRowMember, ROW_KEYS, type RowDefaults, type RowSource } from '../session/row';
 
 /** A row's values stand two levels deep: the list, the row. */
 const VALUE_DEPTH = 2;
 
-const keyText = (key: string): string => `\n    ${JSON.stringify(key)}: `;
-const KEY_TEXTS: ReadonlyMap<string, string> = new Map(ROW_KEYS.map((key) => [key, keyText(key)]));
+/** What goes before the value of each key. */
+const KEY_TEXTS: ReadonlyMap<string, string> = new Map(
+  ROW_KEYS.map((key, i) => [key, `${i === 0 ? '{' : ','}\n    ${JSON.stringify(key)}: `]),
+);
 
-/** A row as the server lays it out in the index. */
-export function rowText(row: SessionRow): string {
+/** The compact row of a session as the server lays it out in the index, and what it is sorted by. */
+export function compactRowText(source: RowSource, defaults: RowDefaults): { text: string; updatedAt: RawJson } {
   let text = '';
-  for (const [key, raw] of row.entries()) {
-    text += `${text === '' ? '{' : ','}${KEY_TEXTS.get(key) ?? keyText(key)}${valueText(raw.text)}`;
-  }
-  return text === '' ? '{}' : `${text}\n  }`;
+  let updatedAt = NULL;
+  eachRowMember(source, defaults, (key, raw) => {
+    text += KEY_TEXTS.get(key)! + valueText(raw.text);
+    if (key === 'updated_at') updatedAt = raw;
+  });
+  return { text: `${text}\n  }`, updatedAt };
 }
 
 /** Most values are spelled in the one way in which they are written. */

@@ -5,10 +5,11 @@ import type { FileStamp } from '../files/stamp';
 import { toFloat } from '../json/python';
 import { JsonReader } from '../json/reader';
 import { JsonSyntaxError } from '../json/syntax-error';
-import type { SessionRow } from '../session/row';
+import type { RowDefaults, RowSource, SessionRow } from '../session/row';
 import { rowOf } from './read';
-import { rowText } from './row-text';
+import { compactRowText } from './row-text';
 import { scanRows } from './scan';
+import { TextStore } from './text-store';
 
 /** A row of the index as it stands, or will stand, in the file. */
 export interface IndexEntry {
@@ -54,13 +55,14 @@ export function readEntries(
 ): CurrentIndex {
   const current = withFile(deps.fs, path, (file): CurrentIndex => {
     const entries: IndexEntry[] = [];
+    const texts = new TextStore();
     const isPlain = scanRows(
       file.source,
       ['session_id', 'updated_at'],
       (row) => {
         const id = String(row.value(0) ?? '');
         const { start, end, isNextToLast } = row;
-        const text = keepsText(id, () => row.bytes()) ? Buffer.from(row.bytes()) : undefined;
+        const text = keepsText(id, () => row.bytes()) ? texts.copy(row.bytes()) : undefined;
         entries.push({ id, updatedAt: timeOf(row.value(1)), text, place: { start, end, isNextToLast } });
       },
       onBytes ? { onBytes } : {},
@@ -111,9 +113,14 @@ function readSlowly(file: OpenFile): IndexEntry[] | undefined {
   }
 }
 
-/** The entry of a computed row, laid out as the server lays it out. */
-export function entryOf(row: SessionRow): IndexEntry & { text: Buffer } {
-  return { id: row.id, updatedAt: sortTime(row), text: Buffer.from(rowText(row), 'utf8') };
+/** The entry of a session's compact row, laid out as the server lays it out. */
+export function entryOf(
+  source: RowSource,
+  defaults: RowDefaults,
+  texts: TextStore = new TextStore(),
+): IndexEntry & { text: Buffer } {
+  const { text, updatedAt } = compactRowText(source, defaults);
+  return { id: source.id, updatedAt: timeOf(updatedAt.value()), text: texts.keep(text) };
 }
 
 /** What a row is sorted by: times of mixed types, which stop the server's rebuild, are compared as numbers. */

@@ -1,7 +1,7 @@
 import { KERNEL_CODE } from './kernel-code';
 
 /*
- * The walk over what is sound, in WebAssembly, 16 bytes at a time
+ * The walk over what is sound, in WebAssembly, up to 64 bytes at a time
  * (docs/adr/0006). Its source is kernel.wat, where the layout of its memory is
  * told too.
  */

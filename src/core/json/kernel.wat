@@ -1,4 +1,4 @@
-;; Walks JSON in a window of memory, 16 bytes of a string at a time.
+;; Walks JSON in a window of memory, up to 64 bytes of a string at a time.
 ;;
 ;; It only ever goes forward over what is sound and whole inside the window.
 ;; At anything else (damage, a value that the window cuts, NaN and the
@@ -13,17 +13,9 @@
 ;;    512  names of wanted keys, 16 bytes each, padded with zeros; longest 15
 ;;   1024  stack of open containers, a byte each
 ;;   8192  records
-;;  65536  the window; behind its end at least 16 bytes that may be read
+;;  65536  the window; behind its end at least 16 bytes that may be read; 64 bytes at once only in front of it
 (module
   (memory (export "memory") 1)
-
-  (func $plain_run (param $v v128) (result i32)
-    (i8x16.bitmask
-      (v128.or
-        (i8x16.eq (local.get $v) (i8x16.splat (i32.const 0x22)))
-        (v128.or
-          (i8x16.eq (local.get $v) (i8x16.splat (i32.const 0x5c)))
-          (i8x16.lt_u (local.get $v) (i8x16.splat (i32.const 0x20)))))))
 
   (func $is_hex (param $c i32) (result i32)
     (i32.or
@@ -37,24 +29,111 @@
 
   ;; From inside a string to its closing quote, or to what the reader must look at, or to the end.
   (func $string (export "string") (param $p i32) (param $end i32) (result i32)
-    (local $m i32) (local $c i32)
+    (local $m i32) (local $c i32) (local $v v128) (local $next i32)
+    (local $v0 v128) (local $v1 v128) (local $v2 v128) (local $v3 v128)
+    (local $stop i64) (local $back i64) (local $pairs i64) (local $escaped i64) (local $odd i64)
+    (local $quote v128) (local $slash v128) (local $blank v128) (local $lows v128) (local $highs v128)
+    (local.set $quote (i8x16.splat (i32.const 0x22)))
+    (local.set $slash (i8x16.splat (i32.const 0x5c)))
+    (local.set $blank (i8x16.splat (i32.const 0x20)))
     (loop $again
-      (local.set $m (call $plain_run (v128.load (local.get $p))))
+      ;; Quotes, backslashes and control characters. Not a function of its own: a call costs as much as the rest.
+      (local.set $v (v128.load (local.get $p)))
+      (local.set $m (i8x16.bitmask
+        (v128.or
+          (i8x16.eq (local.get $v) (local.get $quote))
+          (v128.or
+            (i8x16.eq (local.get $v) (local.get $slash))
+            (i8x16.lt_u (local.get $v) (local.get $blank))))))
       (if (i32.eqz (local.get $m))
         (then
           (local.set $p (i32.add (local.get $p) (i32.const 16)))
-          (br_if $again (i32.lt_u (local.get $p) (local.get $end)))
-          (return (local.get $end))))
-      (local.set $p (i32.add (local.get $p) (i32.ctz (local.get $m))))
+          (if (i32.gt_u (i32.add (local.get $p) (i32.const 64)) (local.get $end))
+            (then
+              (br_if $again (i32.lt_u (local.get $p) (local.get $end)))
+              (return (local.get $end))))
+          ;; A long string: 64 bytes at a time, without a branch for each escape.
+          (loop $blocks
+            (local.set $v0 (v128.load (local.get $p)))
+            (local.set $v1 (v128.load offset=16 (local.get $p)))
+            (local.set $v2 (v128.load offset=32 (local.get $p)))
+            (local.set $v3 (v128.load offset=48 (local.get $p)))
+            (local.set $stop (i64.extend_i32_u (i8x16.bitmask (v128.or (i8x16.eq (local.get $v0) (local.get $quote)) (i8x16.lt_u (local.get $v0) (local.get $blank))))))
+            (local.set $stop (i64.or (local.get $stop)
+              (i64.shl (i64.extend_i32_u (i8x16.bitmask (v128.or (i8x16.eq (local.get $v1) (local.get $quote)) (i8x16.lt_u (local.get $v1) (local.get $blank))))) (i64.const 16))))
+            (local.set $stop (i64.or (local.get $stop)
+              (i64.shl (i64.extend_i32_u (i8x16.bitmask (v128.or (i8x16.eq (local.get $v2) (local.get $quote)) (i8x16.lt_u (local.get $v2) (local.get $blank))))) (i64.const 32))))
+            (local.set $stop (i64.or (local.get $stop)
+              (i64.shl (i64.extend_i32_u (i8x16.bitmask (v128.or (i8x16.eq (local.get $v3) (local.get $quote)) (i8x16.lt_u (local.get $v3) (local.get $blank))))) (i64.const 48))))
+            (local.set $back (i64.extend_i32_u (i8x16.bitmask (i8x16.eq (local.get $v0) (local.get $slash)))))
+            (local.set $back (i64.or (local.get $back)
+              (i64.shl (i64.extend_i32_u (i8x16.bitmask (i8x16.eq (local.get $v1) (local.get $slash)))) (i64.const 16))))
+            (local.set $back (i64.or (local.get $back)
+              (i64.shl (i64.extend_i32_u (i8x16.bitmask (i8x16.eq (local.get $v2) (local.get $slash)))) (i64.const 32))))
+            (local.set $back (i64.or (local.get $back)
+              (i64.shl (i64.extend_i32_u (i8x16.bitmask (i8x16.eq (local.get $v3) (local.get $slash)))) (i64.const 48))))
+            (local.set $next (i32.add (local.get $p) (i32.const 64)))
+            (if (i64.ne (local.get $back) (i64.const 0))
+              (then
+                ;; Of a run of backslashes every second one begins an escape: a subtraction carries through the runs.
+                (local.set $pairs
+                  (i64.xor
+                    (i64.sub
+                      (i64.or (i64.shl (local.get $back) (i64.const 1)) (i64.const 0xaaaaaaaaaaaaaaaa))
+                      (local.get $back))
+                    (i64.const 0xaaaaaaaaaaaaaaaa)))
+                (local.set $escaped (i64.xor (local.get $pairs) (local.get $back)))
+                ;; An escape that the block cuts begins the next one.
+                (local.set $next (i32.sub (local.get $next)
+                  (i32.wrap_i64 (i64.shr_u (i64.and (local.get $pairs) (local.get $back)) (i64.const 63)))))
+                ;; Which bytes are none of "\/bfnrt: their low and their high half have no bit in common.
+                (local.set $lows (v128.const i8x16 0 0 13 0 8 0 4 0 0 0 0 0 2 0 4 1))
+                (local.set $highs (v128.const i8x16 0 0 1 0 0 2 4 8 0 0 0 0 0 0 0 0))
+                (local.set $v0 (v128.and
+                  (i8x16.swizzle (local.get $lows) (v128.and (local.get $v0) (v128.const i8x16 15 15 15 15 15 15 15 15 15 15 15 15 15 15 15 15)))
+                  (i8x16.swizzle (local.get $highs) (i8x16.shr_u (local.get $v0) (i32.const 4)))))
+                (local.set $v1 (v128.and
+                  (i8x16.swizzle (local.get $lows) (v128.and (local.get $v1) (v128.const i8x16 15 15 15 15 15 15 15 15 15 15 15 15 15 15 15 15)))
+                  (i8x16.swizzle (local.get $highs) (i8x16.shr_u (local.get $v1) (i32.const 4)))))
+                (local.set $v2 (v128.and
+                  (i8x16.swizzle (local.get $lows) (v128.and (local.get $v2) (v128.const i8x16 15 15 15 15 15 15 15 15 15 15 15 15 15 15 15 15)))
+                  (i8x16.swizzle (local.get $highs) (i8x16.shr_u (local.get $v2) (i32.const 4)))))
+                (local.set $v3 (v128.and
+                  (i8x16.swizzle (local.get $lows) (v128.and (local.get $v3) (v128.const i8x16 15 15 15 15 15 15 15 15 15 15 15 15 15 15 15 15)))
+                  (i8x16.swizzle (local.get $highs) (i8x16.shr_u (local.get $v3) (i32.const 4)))))
+                (local.set $odd (i64.extend_i32_u (i8x16.bitmask (i8x16.eq (local.get $v0) (v128.const i64x2 0 0)))))
+                (local.set $odd (i64.or (local.get $odd)
+                  (i64.shl (i64.extend_i32_u (i8x16.bitmask (i8x16.eq (local.get $v1) (v128.const i64x2 0 0)))) (i64.const 16))))
+                (local.set $odd (i64.or (local.get $odd)
+                  (i64.shl (i64.extend_i32_u (i8x16.bitmask (i8x16.eq (local.get $v2) (v128.const i64x2 0 0)))) (i64.const 32))))
+                (local.set $odd (i64.or (local.get $odd)
+                  (i64.shl (i64.extend_i32_u (i8x16.bitmask (i8x16.eq (local.get $v3) (v128.const i64x2 0 0)))) (i64.const 48))))
+                ;; In front of what is not escaped, and of the backslash of what cannot be, or is \u.
+                (local.set $stop (i64.or
+                  (i64.and (local.get $stop) (i64.xor (local.get $escaped) (i64.const -1)))
+                  (i64.shr_u (i64.and (local.get $escaped) (local.get $odd)) (i64.const 1))))))
+            (if (i64.eqz (local.get $stop))
+              (then
+                (local.set $p (local.get $next))
+                (br_if $blocks (i32.le_u (i32.add (local.get $p) (i32.const 64)) (local.get $end)))
+                (br_if $again (i32.lt_u (local.get $p) (local.get $end)))
+                (return (local.get $end)))))
+          (local.set $p (i32.add (local.get $p) (i32.wrap_i64 (i64.ctz (local.get $stop))))))
+        (else (local.set $p (i32.add (local.get $p) (i32.ctz (local.get $m))))))
       (if (i32.ge_u (local.get $p) (local.get $end)) (then (return (local.get $end))))
       (if (i32.ne (i32.load8_u (local.get $p)) (i32.const 0x5c)) (then (return (local.get $p))))
       ;; An escape. It must be whole in the window.
       (if (i32.ge_u (i32.add (local.get $p) (i32.const 1)) (local.get $end)) (then (return (local.get $p))))
       (local.set $c (i32.load8_u offset=1 (local.get $p)))
+      (if (i32.or (i32.eq (local.get $c) (i32.const 0x6e)) (i32.eq (local.get $c) (i32.const 0x22)))
+        (then
+          (local.set $p (i32.add (local.get $p) (i32.const 2)))
+          (br_if $again (i32.lt_u (local.get $p) (local.get $end)))
+          (return (local.get $end))))
       (if (i32.or
             (i32.or
-              (i32.or (i32.eq (local.get $c) (i32.const 0x6e)) (i32.eq (local.get $c) (i32.const 0x22)))
-              (i32.or (i32.eq (local.get $c) (i32.const 0x5c)) (i32.eq (local.get $c) (i32.const 0x74))))
+              (i32.eq (local.get $c) (i32.const 0x5c))
+              (i32.eq (local.get $c) (i32.const 0x74)))
             (i32.or
               (i32.or (i32.eq (local.get $c) (i32.const 0x72)) (i32.eq (local.get $c) (i32.const 0x2f)))
               (i32.or (i32.eq (local.get $c) (i32.const 0x62)) (i32.eq (local.get $c) (i32.const 0x66)))))
@@ -243,9 +322,15 @@
 
   ;; Stands behind a key's opening quote: at the closing one; 0 where there is an escape, or no end.
   (func $plain_key (param $p i32) (param $end i32) (result i32)
-    (local $m i32)
+    (local $m i32) (local $v v128)
     (loop $again
-      (local.set $m (call $plain_run (v128.load (local.get $p))))
+      (local.set $v (v128.load (local.get $p)))
+      (local.set $m (i8x16.bitmask
+        (v128.or
+          (i8x16.eq (local.get $v) (i8x16.splat (i32.const 0x22)))
+          (v128.or
+            (i8x16.eq (local.get $v) (i8x16.splat (i32.const 0x5c)))
+            (i8x16.lt_u (local.get $v) (i8x16.splat (i32.const 0x20)))))))
       (if (i32.eqz (local.get $m))
         (then
           (local.set $p (i32.add (local.get $p) (i32.const 16)))

@@ -17,8 +17,8 @@ export class KeyCursor {
 
   constructor(private readonly keys: KnownKeys) {}
 
-  /** The key between these places, which has no escapes, without its quotes. */
-  at(window: Buffer, start: number, end: number): string {
+  /** The key between these places, which has no escapes, without its quotes: its place among the names, or its text where it is none of them. */
+  at(window: Buffer, start: number, end: number): number | string {
     const { names, places } = this.keys;
     let place = this.next;
     if (!spells(names[place], window, start, end)) {
@@ -28,7 +28,7 @@ export class KeyCursor {
       place = known;
     }
     this.next = place + 1 < names.length ? place + 1 : 0;
-    return names[place];
+    return place;
   }
 }
 

@@ -1,4 +1,4 @@
-import { pythonFloat } from './raw';
+import { pythonFloat, type RawJson } from './raw';
 import { tokensOf } from './tokens';
 
 /*
@@ -13,6 +13,25 @@ export function truthy(value: unknown): boolean {
   if (Array.isArray(value)) return value.length > 0;
   if (typeof value === 'object') return Object.keys(value).length > 0;
   return true;
+}
+
+/** {@link truthy} of a value as it is spelled; only of numbers, and of containers with something between their brackets, it is decoded. */
+export function isTruthy(raw: RawJson): boolean {
+  const { text } = raw;
+  switch (text.charCodeAt(0)) {
+    case 0x6e: // null
+    case 0x66: // false
+      return false;
+    case 0x74: // true
+      return true;
+    case 0x22: // a string
+      return text.length > 2;
+    case 0x5b: // a list
+    case 0x7b: // an object
+      return text.length > 2 && truthy(raw.value());
+    default:
+      return truthy(raw.value());
+  }
 }
 
 /** The characters that Python's `str.strip()` removes. */

@@ -145,8 +145,7 @@ export class JsonReader {
   private badUtf8 = -1;
   /** For each container entered with beginObject/beginArray: has it given an item yet? */
   private readonly started: boolean[] = [];
-  /** The last key's bytes, quotes included: one buffer for all keys, since a transcript has millions. */
-  private key = Buffer.allocUnsafe(256);
+  /** Length of the last key, which the window keeps, quotes included. */
   private keyLength = 0;
   private skipStack = new Uint8Array(64);
   /** The end of the window at which the kernel gave up on a value: before there is more it is not asked again. */
@@ -309,12 +308,12 @@ export class JsonReader {
 
   /** The last key, decoded. */
   keyText(): string {
-    return JSON.parse(this.key.toString('utf8', 0, this.keyLength)) as string;
+    return JSON.parse(this.room.key.toString('utf8', 0, this.keyLength)) as string;
   }
 
   /** Whether the last key is this ASCII name, as Python would decode it (escapes count). */
   keyIs(name: string): boolean {
-    const raw = this.key;
+    const raw = this.room.key;
     const length = this.keyLength - 2;
     let i = 0;
     while (i < length && i < name.length && raw[i + 1] === name.charCodeAt(i)) i++;
@@ -589,8 +588,8 @@ export class JsonReader {
   }
 
   private keepKey(bytes: Buffer): void {
-    if (bytes.length > this.key.length) this.key = Buffer.allocUnsafe(bytes.length * 2);
-    bytes.copy(this.key);
+    this.room.growKey(bytes.length);
+    bytes.copy(this.room.key);
     this.keyLength = bytes.length;
   }
 

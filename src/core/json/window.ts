@@ -9,6 +9,8 @@ import { Kernel } from './kernel';
  */
 export class Window {
   private plain: Buffer;
+  /** Where the reader keeps its last key: a transcript has millions, and a store thousands of documents. */
+  key = Buffer.allocUnsafe(KEY_SIZE);
 
   private constructor(
     readonly kernel: Kernel | undefined,
@@ -45,6 +47,11 @@ export class Window {
     return this.kernel?.high ?? this.plain.length;
   }
 
+  /** Makes room for a key of so many bytes. */
+  growKey(length: number): void {
+    if (length > this.key.length) this.key = Buffer.allocUnsafe(length * 2);
+  }
+
   /** Makes it twice as large; {@link bytes} is another buffer then, with the same in the same places up to `end`. */
   grow(end: number): void {
     if (this.kernel) {
@@ -57,5 +64,6 @@ export class Window {
   }
 }
 
+const KEY_SIZE = 256;
 const FAST_SIZE = 1024 * 1024;
 const WORTH_A_KERNEL = 256 * 1024;

@@ -2,6 +2,7 @@ import type { Deps } from '../deps';
 import { HermesctlError } from '../errors';
 import { toFloat, truthy } from '../json/python';
 import { FALSE, NULL, RawJson, TRUE } from '../json/raw';
+import type { Fields } from '../session/fields';
 import type { Location } from '../location/location';
 import type { SessionRow } from '../session/row';
 import { readSidecarMetadata, scanSidecar, sidecarPath } from '../sidecar/read';
@@ -105,7 +106,7 @@ export class RunningSessions {
     }
   }
 
-  private fieldsOf(id: string): ReadonlyMap<string, RawJson> | undefined {
+  private fieldsOf(id: string): Fields | undefined {
     const { fs } = this.deps;
     const directory = this.location.sessionsDir.value;
     const fields = readSidecarMetadata(fs, directory, id)?.fields;

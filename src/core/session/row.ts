@@ -1,8 +1,9 @@
 import * as path from 'node:path';
 
-import { strip, toInt, truthy } from '../json/python';
+import { isTruthy, strip, toInt, truthy } from '../json/python';
 import { EMPTY_ARRAY, EMPTY_OBJECT, FALSE, NULL, RawJson, TRUE, ZERO } from '../json/raw';
 import { expandUser } from '../location/location';
+import type { Fields } from './fields';
 import type { TranscriptFacts } from './transcript';
 import { DEFAULT_TITLE } from './text';
 
@@ -119,6 +120,8 @@ export const ROW_KEYS = [
   'is_streaming',
 ] as const;
 
+type RowKey = (typeof ROW_KEYS)[number];
+
 /** What a session that records none of these is taken to have. */
 export interface RowDefaults {
   workspace: string;
@@ -132,7 +135,7 @@ export interface RowSource {
   /** The file's name without `.json`: what a command is given to find this session again. */
   id: string;
   /** Top-level members, as spelled. */
-  fields: ReadonlyMap<string, RawJson>;
+  fields: Fields;
   /** Undefined where only the metadata was read: what it would tell is then null. */
   transcript: TranscriptFacts | undefined;
   /** A message count known from elsewhere (the index), for metadata that records none. */
@@ -146,18 +149,36 @@ export interface RowSource {
  * recorded) are null here.
  */
 export function compactRow(source: RowSource, defaults: RowDefaults): SessionRow {
+  const row = new Map<string, RawJson>();
+  eachRowMember(source, defaults, (key, raw) => row.set(key, raw));
+  return new SessionRow(row);
+}
+
+/** The members of {@link compactRow}, one by one, for who makes no row of them. */
+export function eachRowMember(
+  source: RowSource,
+  defaults: RowDefaults,
+  put: (key: RowKey, raw: RawJson) => unknown,
+): void {
   const { fields, transcript } = source;
   const at = (key: string): RawJson => fields.get(key) ?? NULL;
-  const orElse = (key: string, fallback: RawJson): RawJson => (truthy(at(key).value()) ? at(key) : fallback);
-  const bool = (key: string): RawJson => (truthy(at(key).value()) ? TRUE : FALSE);
-  const object = (key: string, fallback: RawJson): RawJson => (at(key).text.startsWith('{') ? at(key) : fallback);
-  const pathOf = (key: string, fallback: RawJson): RawJson => storedPath(at(key), fallback, defaults.userHome);
+  const isSet = (key: string): boolean => isTruthy(at(key));
+  const orElse = (key: string, fallback: RawJson): RawJson => {
+    const raw = at(key);
+    return isTruthy(raw) ? raw : fallback;
+  };
+  const bool = (key: string): RawJson => (isSet(key) ? TRUE : FALSE);
+  const object = (key: string, fallback: RawJson): RawJson => {
+    const raw = at(key);
+    return raw.text.startsWith('{') ? raw : fallback;
+  };
+  const pathOf = (key: string): RawJson | undefined => storedPath(at(key), defaults.userHome);
 
-  const workspace = pathOf('workspace', RawJson.of(defaults.workspace));
-  const pending = truthy(at('pending_user_message').value());
-  const row = new Map<string, RawJson>();
-  const put = (key: string, raw: RawJson): unknown => row.set(key, raw);
-  const copy = (...keys: string[]): void => keys.forEach((key) => put(key, at(key)));
+  const workspace = pathOf('workspace') ?? RawJson.of(defaults.workspace);
+  const pending = isSet('pending_user_message');
+  const copy = (...keys: RowKey[]): void => {
+    for (const key of keys) put(key, at(key));
+  };
 
   put('session_id', RawJson.of(source.id));
   put('title', fields.get('title') ?? RawJson.of(DEFAULT_TITLE));
@@ -177,7 +198,7 @@ export function compactRow(source: RowSource, defaults: RowDefaults): SessionRow
   copy('estimated_cost');
   put('cache_read_tokens', orElse('cache_read_tokens', ZERO));
   put('cache_write_tokens', orElse('cache_write_tokens', ZERO));
-  put('cache_hit_percent', RawJson.of(cacheHitPercent(at('cache_read_tokens'), at('input_tokens'))));
+  put('cache_hit_percent', cacheHitPercent(at('cache_read_tokens'), at('input_tokens')));
   copy('personality', 'compression_anchor_visible_idx', 'compression_anchor_message_key', 'compression_anchor_summary');
   put('pre_compression_snapshot', bool('pre_compression_snapshot'));
   copy('context_engine', 'compression_anchor_engine', 'compression_anchor_mode');
@@ -191,16 +212,16 @@ export function compactRow(source: RowSource, defaults: RowDefaults): SessionRow
   const history = at('gateway_routing_history');
   put('gateway_routing_history', history.text.startsWith('[') ? history : EMPTY_ARRAY);
   put('manual_title', bool('manual_title'));
-  if (truthy(at('parent_session_id').value())) copy('parent_session_id');
-  put('created_workspace', pathOf('created_workspace', workspace));
-  const recovery = ['compression_recovery_source_session_id', 'compression_recovery_action'];
-  if (recovery.some((key) => truthy(at(key).value()))) {
-    for (const key of recovery) put(key, truthy(at(key).value()) ? stripped(at(key)) : NULL);
+  if (isSet('parent_session_id')) copy('parent_session_id');
+  put('created_workspace', pathOf('created_workspace') ?? workspace);
+  const recovery = ['compression_recovery_source_session_id', 'compression_recovery_action'] as const;
+  if (recovery.some(isSet)) {
+    for (const key of recovery) put(key, isSet(key) ? stripped(at(key)) : NULL);
   }
-  if (truthy(at('worktree_path').value())) {
-    put('worktree_path', pathOf('worktree_path', NULL));
+  if (isSet('worktree_path')) {
+    put('worktree_path', pathOf('worktree_path') ?? NULL);
     put('worktree_branch', orElse('worktree_branch', NULL));
-    put('worktree_repo_root', pathOf('worktree_repo_root', NULL));
+    put('worktree_repo_root', pathOf('worktree_repo_root') ?? NULL);
     copy('worktree_created_at');
   }
   put('user_message_count', RawJson.of(transcript?.userCount));
@@ -212,10 +233,9 @@ export function compactRow(source: RowSource, defaults: RowDefaults): SessionRow
   copy('enabled_toolsets');
   put('composer_draft', object('composer_draft', EMPTY_OBJECT));
   put('process_wakeup_pause', object('process_wakeup_pause', EMPTY_OBJECT));
-  put('share_token', truthy(at('share_token').value()) ? stripped(at('share_token')) : NULL);
+  put('share_token', isSet('share_token') ? stripped(at('share_token')) : NULL);
   copy('share_created_at');
   put('is_streaming', FALSE);
-  return new SessionRow(row);
 }
 
 /** The recorded count, else the items there are, else what the index knows; at least 1 with a turn pending. */
@@ -248,19 +268,20 @@ function positiveInt(raw: RawJson): RawJson {
 }
 
 /** Cache reads as a percentage of the prompt, 0 to 100, or null; halves go to the even number, as in Python. */
-function cacheHitPercent(cacheRead: RawJson, prompt: RawJson): number | null {
+function cacheHitPercent(cacheRead: RawJson, prompt: RawJson): RawJson {
+  if (cacheRead === NULL || cacheRead === ZERO) return NULL;
   const read = toInt(cacheRead.value()) ?? 0;
   const total = toInt(prompt.value()) ?? 0;
-  if (read <= 0 || total <= 0) return null;
+  if (read <= 0 || total <= 0) return NULL;
   const percent = (read / total) * 100;
   const floor = Math.floor(percent);
   const rounded = percent - floor === 0.5 ? floor + (floor % 2) : Math.round(percent);
-  return Math.min(100, rounded);
+  return RawJson.of(Math.min(100, rounded));
 }
 
 function provider(raw: RawJson): RawJson {
+  if (!isTruthy(raw)) return NULL;
   const value = raw.value();
-  if (!truthy(value)) return NULL;
   const name = strip(String(value)).toLowerCase();
   return name === value ? raw : RawJson.of(name);
 }
@@ -270,17 +291,17 @@ function stripped(raw: RawJson): RawJson {
   return typeof value === 'string' && strip(value) !== value ? RawJson.of(strip(value)) : raw;
 }
 
-/** A stored path with `~` and `..` resolved; links are left alone, so that no list waits for a dead mount. */
-function storedPath(raw: RawJson, fallback: RawJson, userHome: string): RawJson {
-  const value = raw.value();
-  if (typeof value !== 'string' || value === '') return fallback;
-  if (isCleanPath(value)) return raw;
+/** A stored path with `~` and `..` resolved, undefined where there is none; links are left alone, so that no list waits for a dead mount. */
+function storedPath(raw: RawJson, userHome: string): RawJson | undefined {
+  if (!raw.text.startsWith('"') || raw.text.length === 2) return undefined;
+  if (isCleanPath(raw.text)) return raw;
+  const value = raw.value() as string;
   const expanded = expandUser(value, userHome);
   const normal = path.normalize(expanded);
   const clean = normal.length > 1 && normal.endsWith(path.sep) ? normal.slice(0, -1) : normal;
   return clean === value ? raw : RawJson.of(clean);
 }
 
-/** Whether nothing in this path could need to be resolved: nearly all are so. */
-const isCleanPath = (value: string): boolean =>
-  path.sep === '/' && value.startsWith('/') && !value.includes('/.') && !value.includes('//') && !value.endsWith('/');
+/** Whether nothing in this path, as JSON text, could need to be resolved: nearly all are so. */
+const isCleanPath = (text: string): boolean => path.sep === '/' && CLEAN_PATH.test(text);
+const CLEAN_PATH = /^"(?:\/[^/.\\][^/\\]*)+"$/;

@@ -1,3 +1,4 @@
+import type { Fields } from './fields';
 import { contentText } from './text';
 import { toFloat, truthy } from '../json/python';
 import { NULL, RawJson } from '../json/raw';
@@ -29,7 +30,7 @@ export interface PendingTurn {
  *
  * @param now epoch seconds.
  */
-export function stalePendingTurn(fields: ReadonlyMap<string, RawJson>, now: number): PendingTurn | KeepReason {
+export function stalePendingTurn(fields: Fields, now: number): PendingTurn | KeepReason {
   const at = (key: string): RawJson => fields.get(key) ?? NULL;
   const prompt = at('pending_user_message');
   if (!truthy(prompt.value())) return 'no-pending-turn';

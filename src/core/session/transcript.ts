@@ -2,7 +2,8 @@ import { strip, toFloat, truthy } from '../json/python';
 import { FIRST_RECORD, Names } from '../json/kernel';
 import { isPlainTime, plainString } from '../json/plain';
 import { RawJson } from '../json/raw';
-import { bytesSource, JsonReader } from '../json/reader';
+import { type ByteSource, bytesSource, JsonReader } from '../json/reader';
+import { Window } from '../json/window';
 
 /** What a row needs to know of a transcript. */
 export interface TranscriptFacts {
@@ -18,12 +19,9 @@ export interface TranscriptFacts {
 }
 
 /** A place behind a message of a transcript, from which it can be walked again without its beginning. */
-export interface Landmark {
-  /** Absolute byte offset of the end of the message. */
+export interface Landmark extends TranscriptFacts {
+  /** Absolute byte offset of the end of the message; the facts are of the messages up to there. */
   offset: number;
-  /** Messages up to there, and those of them whose role is `user`. */
-  count: number;
-  userCount: number;
 }
 
 export const EMPTY_TRANSCRIPT: TranscriptFacts = { count: 0, userCount: 0, lastAt: undefined };
@@ -36,13 +34,50 @@ export const EMPTY_TRANSCRIPT: TranscriptFacts = { count: 0, userCount: 0, lastA
  * @throws JsonSyntaxError where the array breaks.
  */
 export function readTranscriptFacts(reader: JsonReader, landmarks: Landmark[] = []): TranscriptFacts {
-  const facts: TranscriptFacts = { ...EMPTY_TRANSCRIPT };
   reader.beginArray();
+  return readOn(reader, { ...EMPTY_TRANSCRIPT }, landmarks);
+}
+
+const CHUNK = 256 * 1024;
+const CLOSING = 0x5d;
+
+/**
+ * The facts of the messages of an array up to one of them, as if it ended there.
+ *
+ * @param start of the array.
+ * @param end of the last of the messages, or behind the opening bracket: it was walked before.
+ * @param landmarks places in this array.
+ */
+export function factsUpTo(
+  source: ByteSource,
+  start: number,
+  end: number,
+  landmarks: readonly Landmark[],
+): TranscriptFacts {
+  const from = landmarks.findLast(({ offset }) => offset <= end);
+  const begin = from?.offset ?? start;
+  const closed: ByteSource = {
+    read(into, intoOffset, length, position) {
+      if (position < end) return source.read(into, intoOffset, Math.min(length, end - position), position);
+      if (position > end || length === 0) return 0;
+      into[intoOffset] = CLOSING;
+      return 1;
+    },
+  };
+  const reader = new JsonReader(closed, { start: begin, chunkSize: CHUNK, window: Window.forSize(end - begin, CHUNK) });
+  if (!from) return readTranscriptFacts(reader);
+  reader.resumeArray();
+  const { count, userCount, lastAt } = from;
+  return readOn(reader, { count, userCount, lastAt }, []);
+}
+
+/** Adds the facts of the messages that follow in an array that was entered. */
+function readOn(reader: JsonReader, facts: TranscriptFacts, landmarks: Landmark[]): TranscriptFacts {
   for (;;) {
     const taken = reader.takeItems(WANTED);
     if (taken > 0) {
       addTaken(facts, reader, taken);
-      landmarks.push({ offset: reader.offset, count: facts.count, userCount: facts.userCount });
+      landmarks.push({ offset: reader.offset, ...facts });
     } else if (!reader.nextItem()) return facts;
     else if (reader.peekKind() === 'object') add(facts, readMessageFacts(reader));
     else {

@@ -67,6 +67,20 @@ export function assertBackupMayGo(deps: Deps, live: ScannedSidecar): void {
 }
 
 /**
+ * Refuses to replace any backup by a damaged file: beside that it may be all there is.
+ *
+ * @throws HermesctlError `REFUSED`
+ */
+export function assertNoBackup(deps: Deps, sidecarFile: string, id: string): void {
+  const backup = readBackup(deps, sidecarFile, id);
+  if (backup.state === 'none') return;
+  throw new HermesctlError('REFUSED', `Session ${id} is damaged, and ${backup.path} would be replaced by it.`, {
+    hint: `'hermesctl sessions restore ${id} --from-bak' brings the backup back; or move it aside.`,
+    details: { session_id: id, path: backup.path },
+  });
+}
+
+/**
  * Whether a live file is smaller than its backup on purpose, by the server's
  * rules (reference: webui-store §9.1): a cut or a clear that the backup knows
  * nothing of. A compression is not looked for: where in doubt, the backup stays.

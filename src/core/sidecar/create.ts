@@ -6,7 +6,7 @@ import { type FileStamp, stampOf } from '../files/stamp';
 import { RawJson } from '../json/raw';
 import { type CreateDefaults, type NewMembers, newSessionText } from '../session/create';
 import { assertStoreId } from '../session/id';
-import { assertBackupMayGo, keepBackup } from './backup';
+import { assertBackupMayGo, assertNoBackup, keepBackup } from './backup';
 import { assertMayChange } from './edit';
 import { scanSidecar, sidecarPath } from './read';
 
@@ -71,6 +71,7 @@ function markReplaced(
   } catch (error) {
     // What is damaged is kept as the backup and has no messages to compare.
     if (!(error instanceof HermesctlError) || error.code !== 'SESSION_DAMAGED') throw error;
+    assertNoBackup(deps, sidecarPath(sessionsDir, id), id);
   }
   if (!old) return;
   assertMayChange(old, options);

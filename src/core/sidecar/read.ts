@@ -8,9 +8,9 @@ import { type MemberSpan, readMetadataPrefix } from '../json/document';
 import { FIRST_RECORD, MEMBER_RECORD, Names } from '../json/kernel';
 import { KeyCursor, KnownKeys } from '../json/known-keys';
 import { RawJson } from '../json/raw';
-import { type JsonKind, JsonReader, kindOf } from '../json/reader';
+import { JsonReader, kindOf } from '../json/reader';
 import { Window } from '../json/window';
-import { METADATA_FIELDS, METADATA_NEEDED, METADATA_STOPS } from '../session/fields';
+import { type Fields, METADATA_FIELDS, METADATA_NEEDED, METADATA_STOPS, MetadataFields } from '../session/fields';
 import { WRITER_ORDER } from '../session/writer';
 import { EMPTY_TRANSCRIPT, type Landmark, readTranscriptFacts, type TranscriptFacts } from '../session/transcript';
 import { asDamage, damaged } from './damage';
@@ -20,7 +20,7 @@ interface SidecarBase {
   path: string;
   stamp: FileStamp;
   /** The small top-level members (see METADATA_FIELDS), as spelled, last duplicate wins. */
-  fields: ReadonlyMap<string, RawJson>;
+  fields: Fields;
   warnings: Warning[];
 }
 
@@ -50,8 +50,16 @@ export interface SidecarMetadata extends SidecarBase {
 }
 
 export function sidecarPath(sessionsDir: string, id: string): string {
-  return path.join(sessionsDir, `${id}.json`);
+  if (sessionsDir !== lastDir) {
+    lastDir = sessionsDir;
+    lastBeginning = path.join(sessionsDir, path.sep);
+  }
+  return `${lastBeginning}${id}.json`;
 }
+
+/** The directory that was asked for last, normal: mostly it is the same one ten thousand times. */
+let lastDir: string | undefined;
+let lastBeginning = '';
 
 /**
  * Reads a sidecar from end to end, keeping its metadata and the facts of its
@@ -70,7 +78,7 @@ export function scanSidecar(
 
 /** {@link scanSidecar} of a file that is open already. */
 export function scanOpenSidecar(file: OpenFile, id: string, window?: Window): ScannedSidecar {
-  const fields = new Map<string, RawJson>();
+  const fields = new MetadataFields();
   const found: (TakenMembers | MemberSpan)[] = [];
   let transcript = EMPTY_TRANSCRIPT;
   let landmarks: Landmark[] = [];
@@ -96,7 +104,7 @@ export function scanOpenSidecar(file: OpenFile, id: string, window?: Window): Sc
       if (key === 'messages') {
         landmarks = [];
         transcript = readMessages(reader, file, id, landmarks);
-      } else if (METADATA_FIELDS.has(key)) fields.set(key, RawJson.fromBytes(reader.capture()));
+      } else if (METADATA_FIELDS.has(key)) fields.setNamed(key, RawJson.fromBytes(reader.capture()));
       else reader.skipValue();
       found.push({ key, keyStart, keyEnd, kind, start, end: reader.offset });
     }
@@ -126,38 +134,55 @@ const MESSAGES = new Names('messages');
 const KEYS = new KnownKeys(WRITER_ORDER);
 
 /** The members that can be had at once; undefined where there are none such. */
-function takeMembers(reader: JsonReader, keys: KeyCursor, fields: Map<string, RawJson>): TakenMembers | undefined {
+function takeMembers(reader: JsonReader, keys: KeyCursor, fields: MetadataFields): TakenMembers | undefined {
   const taken = reader.takeMembers(MESSAGES);
   if (taken === 0) return undefined;
   const { records, window, windowBase } = reader;
-  const names: string[] = [];
-  const kinds: JsonKind[] = [];
+  const names = new Array<number | string>(taken);
+  const places = new Array<number>(taken * PLACES_EACH);
+  let n = 0;
+  let place = 0;
   const end = FIRST_RECORD + taken * MEMBER_RECORD;
   for (let at = FIRST_RECORD; at < end; at += MEMBER_RECORD) {
     const key = keys.at(window, records[at] + 1, records[at + 1] - 1);
     const start = records[at + 2];
-    names.push(key);
-    kinds.push(kindOf(window[start])!);
-    if (METADATA_FIELDS.has(key)) fields.set(key, RawJson.at(window, start, records[at + 3]));
+    names[n++] = key;
+    places[place++] = records[at];
+    places[place++] = records[at + 1];
+    places[place++] = start;
+    places[place++] = records[at + 3];
+    places[place++] = window[start];
+    if (typeof key === 'number' && MetadataFields.isAt(key)) {
+      fields.set(key, RawJson.at(window, start, records[at + 3]));
+    }
   }
-  return { names, kinds, base: windowBase, places: records.slice(FIRST_RECORD, end) };
+  return { names, base: windowBase, places };
 }
 
 /** Members that were taken at once: put down in a form that costs little, since most who read a file do not ask for them. */
 interface TakenMembers {
-  names: string[];
-  kinds: JsonKind[];
-  /** Four for each; with `base` they are offsets in the document. */
-  places: Int32Array;
+  /** By their place in the writer's order; of other keys the text. */
+  names: (number | string)[];
+  /** Five for each: the record, of which with `base` offsets in the document are made, and the first byte of the value. */
+  places: number[];
   base: number;
 }
 
-function spansOf({ names, kinds, places, base }: TakenMembers): MemberSpan[] {
-  return names.map((key, i) => {
-    const at = (word: number): number => base + places[i * MEMBER_RECORD + word];
-    return { key, keyStart: at(0), keyEnd: at(1), kind: kinds[i], start: at(2), end: at(3) };
+function spansOf({ names, places, base }: TakenMembers): MemberSpan[] {
+  return names.map((name, i) => {
+    const [keyStart, keyEnd, start, end, first] = places.slice(i * PLACES_EACH, (i + 1) * PLACES_EACH);
+    return {
+      key: typeof name === 'number' ? WRITER_ORDER[name] : name,
+      keyStart: base + keyStart,
+      keyEnd: base + keyEnd,
+      kind: kindOf(first)!,
+      start: base + start,
+      end: base + end,
+    };
   });
 }
+
+const PLACES_EACH = MEMBER_RECORD + 1;
 
 /** `messages` may be a list or, in old files, null; anything else is damage. */
 function readMessages(reader: JsonReader, file: OpenFile, id: string, landmarks: Landmark[]): TranscriptFacts {
@@ -207,7 +232,7 @@ function fromScan({ id, path: file, stamp, fields, transcript, warnings }: Scann
   return { kind: 'metadata-only', id, path: file, stamp, fields, transcript, warnings, bytesRead: Number(stamp.size) };
 }
 
-function sidecarWarnings(file: string, id: string, fields: ReadonlyMap<string, RawJson>, hasBom: boolean): Warning[] {
+function sidecarWarnings(file: string, id: string, fields: Fields, hasBom: boolean): Warning[] {
   const warnings: Warning[] = [];
   if (hasBom) {
     warnings.push({

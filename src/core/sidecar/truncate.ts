@@ -4,7 +4,10 @@ import type { OpenFile } from '../files/open-file';
 import type { MemberSpan } from '../json/document';
 import { memberOf } from '../json/member';
 import type { RawJson } from '../json/raw';
+import { changedFields } from '../session/fields';
+import type { RowSource } from '../session/row';
 import { contentText } from '../session/text';
+import { factsUpTo } from '../session/transcript';
 import { floatText } from '../session/writer';
 import { assertBackupMayGo } from './backup';
 import { type Cut, findCut, landmarkBefore } from './cut';
@@ -22,6 +25,8 @@ export interface TruncatePlan {
   removedCount: number;
   /** Messages that stay. */
   messageCount: number;
+  /** What the row of the new version is made of, so that it need not be read. */
+  after: RowSource;
 }
 
 export interface TruncateOptions {
@@ -55,31 +60,30 @@ export function planTruncate(
   const messages = arrayMember(sidecar, 'messages');
   const from = landmarkBefore(sidecar.landmarks, sidecar.transcript.userCount, options.turns);
   const cut = messages ? findCut(file.source, messages, options.turns, from) : { turnsFound: 0 };
-  if ('turnsFound' in cut) throw nothing(command, sidecar.id, cut.turnsFound, options.turns);
+  if (!messages || 'turnsFound' in cut)
+    throw nothing(command, sidecar.id, 'turnsFound' in cut ? cut.turnsFound : 0, options.turns);
   assertMayChange(sidecar, options);
   assertBackupMayGo(deps, sidecar);
 
   const watermark = floatText(cut.watermark);
-  const splices = [
-    ...editMembers(
-      file,
-      sidecar,
-      new Map([
-        ['updated_at', floatText(deps.clock.now())],
-        ['truncation_watermark', watermark],
-        ['truncation_boundary', watermark],
-        ['intentional_shrink_generation', JSON.stringify(deps.ids.uuidHex())],
-        ['message_count', String(cut.kept)],
-      ]),
-    ),
-    cut.splice,
-    ...contextCut(file, sidecar, options.turns),
-  ];
+  const changes = new Map([
+    ['updated_at', floatText(deps.clock.now())],
+    ['truncation_watermark', watermark],
+    ['truncation_boundary', watermark],
+    ['intentional_shrink_generation', JSON.stringify(deps.ids.uuidHex())],
+    ['message_count', String(cut.kept)],
+  ]);
+  const splices = [...editMembers(file, sidecar, changes), cut.splice, ...contextCut(file, sidecar, options.turns)];
   return {
     edit: { id: sidecar.id, path: sidecar.path, stamp: sidecar.stamp, splices, backup: true },
     text: messageText(readSpan(file, cut.userMessage)),
     removedCount: cut.removed,
     messageCount: cut.kept,
+    after: {
+      id: sidecar.id,
+      fields: changedFields(sidecar.fields, changes),
+      transcript: factsUpTo(file.source, messages.start, cut.splice.start, sidecar.landmarks),
+    },
   };
 }
 

@@ -11,7 +11,6 @@ import { rowOf } from '../../../src/core/index/read';
 import { bytesSource, JsonReader } from '../../../src/core/json/reader';
 import { JsonSyntaxError } from '../../../src/core/json/syntax-error';
 import { rowDefaults } from '../../../src/core/listing/rows';
-import { compactRow } from '../../../src/core/session/row';
 import { scanSidecar } from '../../../src/core/sidecar/read';
 import { testDeps } from '../../support/deps';
 import { LAYOUTS, spell, type Spelled } from '../../support/documents';
@@ -62,7 +61,7 @@ function patchedByParsing(
     .map((name) => name.slice(0, 1));
   const fresh = named
     .filter((id) => live.includes(id) && !damaged.includes(id))
-    .map((id) => entryOf(compactRow(scanSidecar(deps.fs, store.sessionsDir, id)!, defaults)));
+    .map((id) => entryOf(scanSidecar(deps.fs, store.sessionsDir, id)!, defaults));
   const kept = old.filter(({ id }) => live.includes(id) && !named.includes(id));
   const rows = sortEntries([...kept, ...fresh]) as Row[];
   const before = new Map(old.map((row) => [row.id, row]));

@@ -243,3 +243,33 @@ describe('the kernel', () => {
     }
   });
 });
+
+describe('a long string', () => {
+  const pieces = ['a', 'é', '😀', '\\n', '\\"', '\\\\', '\\t', '\\/', '\\b', '\\f', '\\r', '\\u00e9', '\\ud83d\\ude00'];
+  const broken = ['\\x', '\\2', '\\u12', '\\ud83d', '\\é', '\n', '\\\n', '\x00', '"'];
+
+  it('ends where the reader says, whatever is in it and wherever', () => {
+    const piece = fc.oneof(
+      { weight: 12, arbitrary: fc.integer({ min: 1, max: 70 }).map((n) => 'x'.repeat(n)) },
+      { weight: 12, arbitrary: fc.constantFrom(...pieces) },
+      { weight: 6, arbitrary: fc.integer({ min: 1, max: 80 }).map((n) => '\\\\'.repeat(n)) },
+      { weight: 1, arbitrary: fc.constantFrom(...broken) },
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 40 }), (parts) => {
+        expectSame(skip, Buffer.from(`["${parts.join('')}", 1]`));
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it('is whole at each place of an escape, and broken at each place of what is none', () => {
+    for (let before = 0; before < 150; before++) {
+      for (const middle of ['\\n', '\\\\', '\\"', '\\u00e9', ...broken]) {
+        const bytes = Buffer.from(`["${'x'.repeat(before)}${middle}${'y'.repeat(90)}"]`);
+        const plain = seen(skip, bytes, {});
+        expect(seen(skip, bytes, { window: kernelWindow }), bytes.toString()).toEqual(plain);
+      }
+    }
+  });
+});

@@ -2,10 +2,12 @@ import { describe, expect, it } from 'vitest';
 
 import { nodeFileSystem } from '../../../src/core/files/file-system';
 import { type OpenFile, withFile } from '../../../src/core/files/open-file';
-import { bytesSource } from '../../../src/core/json/reader';
+import { arrayItemSpans } from '../../../src/core/json/document';
+import { bytesSource, JsonReader } from '../../../src/core/json/reader';
 import { type Cut, findCut, landmarkBefore } from '../../../src/core/sidecar/cut';
 import { messagesOf } from '../../../src/core/sidecar/messages';
 import { scanOpenSidecar, type ScannedSidecar, sidecarPath } from '../../../src/core/sidecar/read';
+import { factsUpTo, readTranscriptFacts } from '../../../src/core/session/transcript';
 import { makeStore } from '../../support/store';
 
 function cut(text: string, turns = 1, start = text.indexOf('[')): Cut | { turnsFound: number } {
@@ -128,6 +130,22 @@ describe('landmarks', () => {
         expect(findCut(file.source, array, turns, from)).toEqual(findCut(file.source, array, turns));
       }
       expect(spared).toBeGreaterThan(3);
+    });
+  });
+
+  it('give the facts of a beginning as if the array ended there', () => {
+    scanned((file, { landmarks, members }) => {
+      const array = members.find(({ key }) => key === 'messages')!;
+      const ends = [...arrayItemSpans(file.source, array.start)].map(({ end }) => end);
+      expect(landmarks.length).toBeGreaterThan(3);
+      for (const kept of [0, 1, 2, 98, 389, 700, 3000, 5821, 5999, 6000]) {
+        const end = kept === 0 ? array.start + 1 : ends[kept - 1];
+        const closed = bytesSource(Buffer.from(`[${messages.slice(0, kept).join(',')}]`));
+        const facts = readTranscriptFacts(new JsonReader(closed));
+        expect(facts.count).toBe(kept);
+        expect(factsUpTo(file.source, array.start, end, landmarks)).toEqual(facts);
+        expect(factsUpTo(file.source, array.start, end, [])).toEqual(facts);
+      }
     });
   });
 

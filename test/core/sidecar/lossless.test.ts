@@ -7,6 +7,9 @@ import { decodeJson } from '../../../src/core/json/decode';
 import { arrayItemSpans } from '../../../src/core/json/document';
 import { bytesSource } from '../../../src/core/json/reader';
 import { type Splice, writeSpliced } from '../../../src/core/json/splice';
+import { compactRowText } from '../../../src/core/index/row-text';
+import { entryOf } from '../../../src/core/index/rows-file';
+import type { RowDefaults, RowSource } from '../../../src/core/session/row';
 import { WRITER_ORDER } from '../../../src/core/session/writer';
 import { planMetadataEdit } from '../../../src/core/sidecar/metadata-edit';
 import { scanOpenSidecar } from '../../../src/core/sidecar/read';
@@ -15,6 +18,7 @@ import { LAYOUTS, type OddDocument, oddDocument, spell, type Spelled } from '../
 import { HAS_PYTHON, python } from '../../support/python';
 import { coreDeps, type RawMember, rawMember, rawMembers } from '../../support/writing';
 
+const DEFAULTS: RowDefaults = { workspace: '/srv/work', model: '', userHome: '/home/u' };
 const NOW = 1790000000.25;
 const GENERATION = '0123456789ab4cde89abcdef01234567';
 const deps = coreDeps({
@@ -67,7 +71,14 @@ function after(edit: Edit, bytes: Buffer): Buffer | undefined {
   }
   try {
     const plan = planTruncate(edit === 'retry' ? 'retry' : 'undo', file, sidecar, { turns, force: true }, deps);
-    return spliced(bytes, plan.edit.splices);
+    const now = spliced(bytes, plan.edit.splices);
+    // The index is told of the new version without reading it.
+    const row = (source: RowSource): unknown => ({
+      ...entryOf(source, DEFAULTS),
+      text: compactRowText(source, DEFAULTS).text,
+    });
+    expect(row(plan.after)).toEqual(row(scanOpenSidecar(openFile(now), 'odd')));
+    return now;
   } catch (error) {
     if (error instanceof HermesctlError && error.code.startsWith('NOTHING_TO_')) return undefined;
     throw error;
