@@ -18,13 +18,13 @@ export async function pageOf(
   fleet: Fleet,
   page: PageQuery,
   list: (store: Context, part: PageQuery) => Promise<StoreList>,
-): Promise<{ rows: SessionRow[]; total: number }> {
+): Promise<{ rows: SessionRow[]; total: number | undefined }> {
   const merged = new MergedPage(page);
   const part = fleet.isMany ? { ...page, ...merged.ofEach } : page;
   for await (const { store, value } of await fleet.each((one) => list(one, part))) {
     if (!fleet.isMany) return value;
     merged.add(store.location.stateDir.value, value);
-    fleet.note(store, { total: value.total });
+    if (value.total !== undefined) fleet.note(store, { total: value.total });
   }
   return { rows: merged.page(), total: merged.total };
 }

@@ -26,14 +26,21 @@ export interface RowFaceFlags {
   'no-header'?: boolean;
 }
 
+/** Whether {@link showRows} says how many there are in all. */
+export function isTotalShown({ face, isTerminal }: Context, { ids }: RowFaceFlags, offset: number): boolean {
+  return face === 'json' || (face === 'human' && !ids && (isTerminal || offset > 0));
+}
+
 /**
  * Shows rows in the face that was asked for: a table, tab-separated lines,
  * bare ids, one JSON document, or a JSON row a line.
+ *
+ * @param total of all rows that match; only needed where {@link isTotalShown}.
  */
 export async function showRows(
   context: Context,
   rows: readonly SessionRow[],
-  total: number,
+  total: number | undefined,
   flags: RowFaceFlags,
   defaultColumns: readonly string[] = DEFAULT_COLUMNS,
   fleet?: Fleet,
@@ -44,7 +51,7 @@ export async function showRows(
   await context.show({
     json: async (document) => {
       await document.array('sessions', rows, (row, path) => lineOf(row, path, document.renderer));
-      document.member('total', total);
+      if (total !== undefined) document.member('total', total);
       fleet?.show(document);
     },
     ndjson: () => {
@@ -61,8 +68,8 @@ export async function showRows(
       const shown = columns ?? defaultColumns;
       const records = rows.map((row) => asRecord(row, shown));
       await showTable(context, shown, records, FLEXIBLE, !flags['no-header']);
-      if (rows.length === 0) context.note(total === 0 ? 'No sessions.' : `No sessions there: ${total} in all.`);
-      else if (context.isTerminal && rows.length < total) {
+      if (rows.length === 0) context.note(total ? `No sessions there: ${total} in all.` : 'No sessions.');
+      else if (context.isTerminal && total !== undefined && rows.length < total) {
         context.note(`Showing ${rows.length} of ${total.toLocaleString('en-US')}.`);
       }
     },

@@ -6,7 +6,7 @@ import type { Context } from '../../cli/context';
 import { Fleet, storesFlag } from '../../cli/fleet';
 import { pageOf, readList } from '../../cli/fleet-list';
 import { listFilter, listFilterFlags, watchFlags } from '../../cli/list-flags';
-import { AGENT_COLUMNS, DEFAULT_COLUMNS, FLEET_COLUMNS, showRows } from '../../cli/session-rows';
+import { AGENT_COLUMNS, DEFAULT_COLUMNS, FLEET_COLUMNS, isTotalShown, showRows } from '../../cli/session-rows';
 import { watchList } from '../../cli/watch-list';
 import type { ErrorCode } from '../../core/errors';
 import { agentPlaces } from '../../core/listing/agent-rows';
@@ -87,6 +87,7 @@ export default class SessionsList extends BaseCommand {
     const queryOf = async (store: Context, part: PageQuery): Promise<ListQuery> => ({
       ...part,
       filter: await listFilter(store, flags),
+      total: flags.watch || isTotalShown(context, flags, flags.offset),
       agent: flags.agent ? agentPlaces(store.location, flags['all-profiles'], store.deps) : undefined,
       elsewhere: flags.agent ? fleet.elsewhere(store) : undefined,
     });

@@ -19,6 +19,8 @@ export interface Leading {
   count: number;
   /** … or all that were active since then, in epoch seconds, and none of the others. */
   since: number | undefined;
+  /** Whether to tell how many others are shown. */
+  total: boolean;
   rule: (source: SqlValue) => SourceRule;
   /** Sessions that must be looked at whatever their source is. */
   known: ReadonlySet<string>;
@@ -30,7 +32,7 @@ export interface Leading {
 /** The sessions that the wanted conversations are made of. */
 export interface LeadingSessions {
   rows: SessionFacts[];
-  /** Further conversations that are shown. */
+  /** Further conversations that are shown; 0 where that was not asked. */
   others: number;
   /** At least `count` of those that are shown were active since then, or that is what was asked; in epoch seconds. */
   bound: number;
@@ -39,7 +41,8 @@ export interface LeadingSessions {
 /**
  * The sessions that the most recently active conversations are made of. The
  * last activity of every session is looked up for that, but most of them are
- * only counted, by SQLite itself, in `others`: each is a conversation of its
+ * only passed over by SQLite itself or, where the total is wanted, counted in
+ * `others`: each is a conversation of its
  * own, shown, and less recently active than `count` of those in `rows`. Whatever
  * is less plain is in `rows`, for the caller to decide: a session that continues
  * or is continued, that is pinned or archived, whose name may be nobody's, that
@@ -53,28 +56,36 @@ export interface LeadingSessions {
 export async function leadingSessions(database: AgentDatabase, wanted: Leading): Promise<LeadingSessions | undefined> {
   if (!(await canLead(database))) return undefined;
   return database.atOneMoment(async () => {
-    const sources = (await database.all(SOURCES)).map(({ source, n }) => ({ source, n, rule: wanted.rule(source) }));
-    const of = (...rules: SourceRule[]): SqlValue[] =>
-      sources.filter(({ rule }) => rules.includes(rule)).map(({ source }) => source);
-    const asked: Asked = {
-      hidden: of('hidden'),
-      named: of('named'),
-      unknown: of('unknown'),
-      known: JSON.stringify(await rowidsOf(database, wanted.known)),
-      cronRuns: wanted.cronRuns,
-    };
-    const bound = wanted.since ?? (await leastOf(database, asked, of('shown', 'named'), wanted.count));
+    const { asked, bound } = await askedOf(database, wanted);
+    if (!wanted.total && (await hasIndexOfParents(database)))
+      return { rows: await latestOf(database, asked, bound, wanted.columns), others: 0, bound };
     const { sql, params } = await leadingQuery(database, asked, bound);
     const found = await database.all(sql, ...params);
     const rows = await factsOf(database, found, wanted.columns);
-    if (wanted.since !== undefined) return { rows, others: 0, bound };
-    const all = sources.filter(({ rule }) => rule !== 'hidden').reduce((sum, { n }) => sum + Number(n), 0);
-    return { rows, others: all - found.filter(({ counted }) => Boolean(counted)).length, bound };
+    const others = wanted.total ? asked.all - found.filter(({ counted }) => Boolean(counted)).length : 0;
+    return { rows, others, bound };
   });
+}
+
+async function askedOf(database: AgentDatabase, wanted: Leading): Promise<{ asked: Asked; bound: number }> {
+  const sources = (await database.all(SOURCES)).map(({ source, n }) => ({ source, n, rule: wanted.rule(source) }));
+  const of = (...rules: SourceRule[]): SqlValue[] =>
+    sources.filter(({ rule }) => rules.includes(rule)).map(({ source }) => source);
+  const asked: Asked = {
+    all: sources.filter(({ rule }) => rule !== 'hidden').reduce((sum, { n }) => sum + Number(n), 0),
+    hidden: of('hidden'),
+    named: of('named'),
+    unknown: of('unknown'),
+    known: JSON.stringify(await rowidsOf(database, wanted.known)),
+    cronRuns: wanted.cronRuns,
+  };
+  return { asked, bound: wanted.since ?? (await leastOf(database, asked, of('shown', 'named'), wanted.count)) };
 }
 
 /** What the statements are asked with. */
 interface Asked {
+  /** Sessions of the sources that are not hidden. */
+  all: number;
   /** Sources, by their rule. */
   hidden: SqlValue[];
   named: SqlValue[];
@@ -199,6 +210,54 @@ export async function leadingQuery(database: AgentDatabase, asked: Asked, bound:
       WHERE ${OF_THE_AGENT} AND (s.source NOT IN (${places(hidden)}) OR s.rowid IN linked) LIMIT -1
     ) WHERE (plain AND last > 0 AND last < ?) IS NOT TRUE`;
   return { sql, params: [...hidden, ...special.params, ...(byTurns === '' ? [] : named), ...hidden, bound] };
+}
+
+/** Whether the sessions that name a parent are found without a look at all of them. */
+async function hasIndexOfParents(database: AgentDatabase): Promise<boolean> {
+  const sql = `SELECT 1 FROM pragma_index_list('sessions') l, pragma_index_info(l.name) c
+    WHERE NOT l.partial AND c.seqno = 0 AND c.name = 'parent_session_id' LIMIT 1`;
+  return (await database.first(sql)) !== undefined;
+}
+
+/**
+ * The statement that finds what was active since then, or is pinned, or has a
+ * time that is none, and all that goes on with these or that they go on with:
+ * of a chain, the last segment tells the time. Of a source that is hidden only
+ * a segment that goes on with another can be such a last one.
+ */
+async function latestQuery(database: AgentDatabase, { hidden }: Asked, bound: number, columns: string): Promise<Query> {
+  const pinned = (await database.columns('sessions')).has('pinned') ? 'coalesce(s.pinned != 0, 0)' : '0';
+  const sql = `
+    WITH RECURSIVE kin(r) AS (
+      SELECT r FROM (
+        SELECT s.rowid AS r, ${pinned} AS pinned, ${LAST} AS last FROM sessions s NOT INDEXED
+        WHERE ${OF_THE_AGENT} AND (s.source NOT IN (${places(hidden)}) OR EXISTS (
+          SELECT 1 FROM sessions p WHERE p.id = s.parent_session_id AND ${IS_CONTINUED('p')}
+        )) LIMIT -1
+      ) WHERE pinned OR (last > 0 AND last < ?) IS NOT TRUE
+      UNION SELECT p.rowid FROM kin CROSS JOIN sessions c ON c.rowid = kin.r
+        CROSS JOIN sessions p ON p.id = c.parent_session_id WHERE ${IS_CONTINUED('p')}
+      UNION SELECT c.rowid FROM kin CROSS JOIN sessions p ON p.rowid = kin.r AND ${IS_CONTINUED('p')}
+        CROSS JOIN sessions c ON c.parent_session_id = p.id
+    )
+    SELECT ${columns}, ${LAST} AS last_activity FROM kin CROSS JOIN sessions s ON s.rowid = kin.r
+    WHERE ${OF_THE_AGENT} ORDER BY s.rowid`;
+  return { sql, params: [...hidden, bound] };
+}
+
+async function latestOf(
+  database: AgentDatabase,
+  asked: Asked,
+  bound: number,
+  wanted: readonly SessionColumn[] | undefined,
+): Promise<SessionFacts[]> {
+  const { sql, params } = await latestQuery(database, asked, bound, await sessionColumns(database, wanted));
+  const facts = ((await database.all(sql, ...params)) as unknown as SessionFacts[]).filter(
+    ({ id }) => typeof id === 'string',
+  );
+  for (const row of facts) row.hasMessages = row.last_activity !== null;
+  await lookForUntimedMessages(database, facts);
+  return facts;
 }
 
 async function factsOf(

@@ -96,6 +96,12 @@ export function unusableDatabase(error: unknown): Warning {
   return { code: error.code, message, ...error.details };
 }
 
+/** How many of the most recently active rows are wanted, and whether the number of all is. */
+export interface LeadingRows {
+  count: number;
+  total: boolean;
+}
+
 /** What a row of the agent's was made of. */
 interface Origin {
   database: AgentDatabase;
@@ -120,21 +126,22 @@ export class AgentParts {
    * counted, and of `columns` only these are read: {@link complete} does the
    * rest for the rows that are shown.
    *
-   * @param leading only so many of the most recently active are wanted, and the pinned ones: others may just be counted.
+   * @param leading only so many of the most recently active are wanted, and the pinned ones: others may just be
+   * counted, or passed over where the total is not wanted.
    */
   async rows(
     filter: ListFilter,
     storeIds: IdSet,
     columns?: readonly SessionColumn[],
-    leading?: number,
+    leading?: LeadingRows,
   ): Promise<{ rows: ListedRow[]; others: number }> {
     const rows: ListedRow[] = [];
     let others = 0;
     // What two databases have both is listed once: for that, they must be compared.
-    const count = this.opened.length === 1 ? leading : undefined;
+    const first = this.opened.length === 1 ? leading : undefined;
     for (const open of this.opened) {
       const own = await this.orWarning({ found: [], others: 0 }, () =>
-        this.sessionsOf(open, filter, storeIds, columns, count),
+        this.sessionsOf(open, filter, storeIds, columns, first),
       );
       others += own.others;
       for (const { listed, origin } of own.found.filter(({ listed: { row } }) => !this.origins.has(row.id))) {
@@ -150,7 +157,7 @@ export class AgentParts {
     filter: ListFilter,
     storeIds: IdSet,
     columns: readonly SessionColumn[] | undefined,
-    count: number | undefined,
+    first: LeadingRows | undefined,
   ): Promise<{ found: { listed: ListedRow; origin: Origin }[]; others: number }> {
     const { surroundings: around, warnings } = agentSurroundings(place, this.deps);
     const isCronHidden = !filter.all && !filter.cron;
@@ -163,11 +170,13 @@ export class AgentParts {
     // The database can only pass over ids that can be told to it.
     const known = storeIds instanceof Set ? (storeIds as ReadonlySet<string>) : undefined;
     const leading =
-      known === undefined || (count === undefined && filter.since === undefined) || !asksForSourceOnly(filter)
+      known === undefined || (first === undefined && filter.since === undefined) || !asksForSourceOnly(filter)
         ? undefined
         : await leadingSessions(database, {
-            count: count ?? 0,
+            count: first?.count ?? 0,
             since: filter.since,
+            // Of what was active before that, nothing is counted.
+            total: filter.since === undefined && first?.total !== false,
             rule: ruleOf,
             known,
             cronRuns: isCronHidden || filter.projectId !== undefined,
@@ -180,19 +189,25 @@ export class AgentParts {
     this.warnings.push(...warnings);
     const found: { listed: ListedRow; origin: Origin }[] = [];
     let others = leading?.others ?? 0;
+    const isCounting = first?.total !== false || leading === undefined;
+    /** When the last was active that is needed, where not all are. */
+    let enough = -Infinity;
     for (const session of project(stored)) {
       if (session.path.some((id) => storeIds.has(id))) continue;
       const activity = activityOf(session);
       const isTooOld = leading !== undefined && activity < leading.bound;
       if (isTooOld && filter.since !== undefined) continue;
+      const isPinned = truthy(plain(session.tip.pinned));
+      // The most recently active come first: from here on only what is pinned can be on the page.
+      if (!isCounting && (isTooOld || activity < enough) && !isPinned) continue;
       const fate = isTooOld ? fateOf(session, ruleOf) : 'unknown';
       if (fate === 'shown') others++;
       if (fate !== 'unknown') continue;
       const listed = { row: agentRow(session, undefined, around), activity };
       if (!matches(listed, filter)) continue;
       if (!filter.all && !(await isShown(database, session))) continue;
-      if (isTooOld && !truthy(plain(session.tip.pinned))) others++;
-      else found.push({ listed, origin: { database, session, around } });
+      if (isTooOld && !isPinned) others++;
+      else if (found.push({ listed, origin: { database, session, around } }) === first?.count) enough = activity;
       const pause = this.deps.breathe();
       if (pause) await pause;
     }

@@ -5,7 +5,7 @@ import { lastWorkspace } from '../location/last-workspace';
 import type { Location } from '../location/location';
 import type { RowDefaults } from '../session/row';
 import { contentFingerprint } from './content-fingerprint';
-import { listSessions, type ListQuery, type ListResult } from './list';
+import { isTotalTold, listSessions, type ListQuery, type ListResult } from './list';
 import { type ListCache, MAX_ROWS } from './list-cache';
 import { ABSENT, isPathSettled, sourcesOf, stampOfSources } from './source-stamp';
 import { serverKey } from './cache-key';
@@ -36,8 +36,8 @@ export async function listThroughCache(
   // What is asked of the last days is another question every time; what other stores have is in no stamp.
   if (query.filter.since !== undefined || query.filter.until !== undefined || query.elsewhere !== undefined)
     return { ...(await listSessions(location, query, defaults, deps)), cache: 'unused' };
-  const key = await keyOf(location, query, defaults, version, deps);
-  const kept = cache.get(key);
+  const { key, withTotal } = await keysOf(location, query, defaults, version, deps);
+  const kept = cache.get(withTotal) ?? (key === withTotal ? undefined : cache.get(key));
   if (kept) return { ...kept, read: [], cache: 'hit' };
 
   const rebuild = (): Promise<CachedListResult> => build(location, query, defaults, cache, key, deps);
@@ -91,14 +91,18 @@ async function build(
   return { ...list, cache: 'rebuilt' };
 }
 
-/** All that a question says, and what the answer takes from elsewhere than files. */
-async function keyOf(
+/**
+ * All that a question says, and what the answer takes from elsewhere than
+ * files; also of the same question with the total, whose answer serves as well.
+ */
+async function keysOf(
   location: Location,
-  { filter, sort, reverse, limit, offset, agent }: ListQuery,
+  query: ListQuery,
   defaults: RowDefaults,
   version: string,
   deps: Deps,
-): Promise<string> {
+): Promise<{ key: string; withTotal: string }> {
+  const { filter, sort, reverse, limit, offset, agent } = query;
   const server = serverKey({
     active_profile: filter.profile,
     all_profiles: filter.profile === undefined,
@@ -121,13 +125,15 @@ async function keyOf(
       ]),
     ),
   };
-  return JSON.stringify([
-    version,
-    server,
-    filter,
-    { sort, reverse, limit, offset },
-    location.sessionsDir.value,
-    defaults,
-    places ?? null,
-  ]);
+  const keyOf = (total: boolean): string =>
+    JSON.stringify([
+      version,
+      server,
+      filter,
+      { sort, reverse, limit, offset, total },
+      location.sessionsDir.value,
+      defaults,
+      places ?? null,
+    ]);
+  return { key: keyOf(isTotalTold(query)), withTotal: keyOf(true) };
 }

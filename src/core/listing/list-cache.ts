@@ -13,7 +13,7 @@ import { isAsStamped, type SourceStamp } from './source-stamp';
 export interface CachedList {
   rows: SessionRow[];
   activities: number[];
-  total: number;
+  total: number | undefined;
   source: 'index' | 'files';
   agent: AgentPart[];
   warnings: Warning[];
@@ -37,7 +37,7 @@ interface Header {
   stateDir: string;
   profile: string | null;
   stamp: SourceStamp;
-  total: number;
+  total?: number | undefined;
   source: 'index' | 'files';
   agent: AgentPart[];
   warnings: Warning[];

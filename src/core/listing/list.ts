@@ -5,7 +5,7 @@ import type { Location } from '../location/location';
 import { readProjects } from '../projects/read';
 import type { RowDefaults, SessionRow } from '../session/row';
 import { type ListedRow, type ListFilter, matches, sortRows, type SortKey } from './query';
-import { type AgentPart, type IdSet, storedIds, withAgentParts } from './agent-rows';
+import { type AgentPart, type IdSet, type LeadingRows, storedIds, withAgentParts } from './agent-rows';
 import { type StoreRows, withStoreRows } from './rows';
 import { isRunning } from './running';
 
@@ -17,6 +17,8 @@ export interface ListQuery {
   /** At most so many rows; 0: all. */
   limit: number;
   offset: number;
+  /** Whether to tell how many rows match, which for sessions of the agent takes longer; unless it is said, it is. */
+  total?: boolean | undefined;
   /** Sessions in which a turn runs come before all others. */
   runningFirst?: boolean | undefined;
   /** The places whose agent databases to ask too; undefined: none. */
@@ -29,8 +31,8 @@ export interface ListResult {
   rows: SessionRow[];
   /** Of each row, when it was last active (see {@link ListedRow}): what merges lists of several stores. */
   activities: number[];
-  /** Rows that match, before paging. */
-  total: number;
+  /** Rows that match, before paging; undefined where that was not wanted and had to be counted. */
+  total: number | undefined;
   source: 'index' | 'files';
   /** Paths of the session files that were read. */
   read: string[];
@@ -69,13 +71,19 @@ async function listOf(store: StoreRows, query: ListQuery, deps: Deps): Promise<L
     // A count is only asked for what is shown, unless it is what the order hangs on.
     if (query.sort === 'messages') rows = await parts.counted(rows);
     const page = await parts.complete(pageOf(rows, query));
-    return { ...result(store, page, rows.length + found.others, parts.warnings), agent: parts.plans };
+    const total = isTotalTold(query) ? rows.length + found.others : undefined;
+    return { ...result(store, page, total, parts.warnings), agent: parts.plans };
   });
 }
 
 /** How many of the most recently active rows can be on the page; undefined: any can. */
-function leadingOf({ sort, reverse, limit, offset }: ListQuery): number | undefined {
-  return sort === 'activity' && !reverse && limit > 0 ? offset + limit : undefined;
+function leadingOf({ sort, reverse, limit, offset, total = true }: ListQuery): LeadingRows | undefined {
+  return sort === 'activity' && !reverse && limit > 0 ? { count: offset + limit, total } : undefined;
+}
+
+/** Whether the answer has a total: where it is wanted, and where it costs nothing. */
+export function isTotalTold(query: ListQuery): boolean {
+  return query.agent === undefined || leadingOf(query)?.total !== false;
 }
 
 /** What has to be read of every agent session to find the page. Where all are shown, reading twice would be in vain. */
@@ -94,7 +102,7 @@ function pageOf(rows: ListedRow[], { sort, reverse, limit, offset, runningFirst 
   return rows.slice(offset, limit === 0 ? undefined : offset + limit);
 }
 
-function result(store: StoreRows, page: ListedRow[], total: number, warnings: Warning[] = []): ListResult {
+function result(store: StoreRows, page: ListedRow[], total: number | undefined, warnings: Warning[] = []): ListResult {
   return {
     rows: page.map(({ row }) => row.whole()),
     activities: page.map(({ activity }) => activity),

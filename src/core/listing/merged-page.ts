@@ -19,7 +19,7 @@ export interface PageQuery {
  */
 export class MergedPage {
   private rows: ListedRow[] = [];
-  private total_ = 0;
+  private total_: number | undefined = 0;
 
   constructor(private readonly query: PageQuery) {}
 
@@ -29,15 +29,15 @@ export class MergedPage {
     return { limit: limit === 0 ? 0 : limit + offset, offset: 0 };
   }
 
-  /** Rows that match, of all stores, before paging. */
-  get total(): number {
+  /** Rows that match, of all stores, before paging; undefined where a store did not tell. */
+  get total(): number | undefined {
     return this.total_;
   }
 
   /** Adds a store's list; its rows are then known by `store`. */
   add(store: string, { rows, activities, total }: Pick<ListResult, 'rows' | 'activities' | 'total'>): void {
     const named = { store: RawJson.of(store) };
-    this.total_ += total;
+    this.total_ = this.total_ === undefined || total === undefined ? undefined : this.total_ + total;
     rows.forEach((row, i) => this.rows.push({ row: row.with(named), activity: activities[i] }));
     const { limit } = this.ofEach;
     if (limit === 0 || this.rows.length <= limit) return;

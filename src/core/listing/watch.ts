@@ -212,7 +212,7 @@ class StandingList {
       (marker !== undefined) === wasStreaming &&
       Object.keys(stamp).every((file) => isPathSettled(file, at, deps.fs)) &&
       sources.every((file) => held.has(file) || before[file] === stamp[file]);
-    const { rows, total, warnings } = list;
+    const { rows, total = rows.length, warnings } = list;
     return { rows, total, warnings, at, stamp, beyond, running, marker, isSettled };
   }
 

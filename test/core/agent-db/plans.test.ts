@@ -74,6 +74,7 @@ function store(): { database: string; asks: Record<string, () => Promise<unknown
     asks: {
       list: () => list({}, {}),
       'list --limit': () => list(hidden, { limit: 2 }),
+      'list --limit without a total': () => list(hidden, { limit: 2, total: false }),
       'list --all --limit --offset': () => list({}, { limit: 1, offset: 1 }),
       'list --since': () => list({ ...hidden, since: 1 }, { limit: 1 }),
       ...Object.fromEntries(SORT_KEYS.map((sort) => [`list --sort ${sort}`, () => list(hidden, { sort, limit: 2 })])),

@@ -81,6 +81,8 @@ function fill(
   made.pragma('synchronous = OFF');
   made.pragma('journal_mode = MEMORY');
   made.exec(SCHEMA);
+  // As any Hermes Agent makes it; a salvaged database may lack it.
+  if (sessions.length % 4 > 0) made.exec('CREATE INDEX idx_sessions_parent ON sessions(parent_session_id)');
   const message = made.prepare('INSERT INTO messages (session_id, role, timestamp) VALUES (?, ?, ?)');
   for (const { messages, ...fields } of sessions) {
     const keys = Object.keys(fields);
@@ -94,7 +96,7 @@ const shown = ({ rows }: ListResult): unknown[] =>
   rows.map((row) => Object.fromEntries([...row.entries()].map(([key, raw]) => [key, raw.text])));
 
 describe('a page of agent sessions', () => {
-  it('is what the whole list has there, and knows its total, whatever the database holds', async () => {
+  it('is what the whole list has there, and knows its total where that is wanted, whatever the database holds', async () => {
     const store = makeStore({
       in_the_store: { session_id: 'in_the_store', title: 'Kept', updated_at: 110.5, messages: [] },
     });
@@ -117,10 +119,10 @@ describe('a page of agent sessions', () => {
     await fc.assert(
       fc.asyncProperty(database, plain, page, async (sessions, others, { limit, offset, filter }) => {
         fill(agentDatabaseOf(store), [...(sessions as Fields[]), ...others]);
-        const ask = (from: number, atMost: number, which: ListFilter): Promise<ListResult> =>
+        const ask = (from: number, atMost: number, which: ListFilter, total?: boolean): Promise<ListResult> =>
           listSessions(
             location,
-            { filter: which, sort: 'activity', reverse: false, limit: atMost, offset: from, agent: [location] },
+            { filter: which, sort: 'activity', reverse: false, limit: atMost, offset: from, total, agent: [location] },
             rowDefaults(location, store.root),
             deps,
           );
@@ -129,6 +131,9 @@ describe('a page of agent sessions', () => {
         const whole = await ask(0, 0, { ...filter, until: 1e12 });
         expect(part.total).toBe(whole.rows.length);
         expect(shown(part)).toEqual(shown(whole).slice(offset, offset + limit));
+        const uncounted = await ask(offset, limit, filter, false);
+        expect(uncounted.total).toBeUndefined();
+        expect(shown(uncounted)).toEqual(shown(part));
       }),
       { numRuns: 300 },
     );

@@ -165,6 +165,24 @@ describe('an answer', () => {
     expect((await fixture.list()).cache).toBe('hit');
   });
 
+  it('with the total serves where none is wanted, not the other way round', async () => {
+    const store = makeStore({ one: talk('one') });
+    addAgentSessions(store, [
+      { session: { id: 'theirs' }, messages: ['Hello', 'Hi.', 'More?'] },
+      { session: { id: 'others' }, messages: ['Hello', 'Hi.', 'More?'] },
+    ]);
+    const fixture = new Fixture(store);
+    const query = { agent: [fixture.location], limit: 1 };
+    await aTick();
+    expect(await fixture.list({ ...query, total: false })).toMatchObject({ cache: 'rebuilt', total: undefined });
+    expect(await fixture.list({ ...query, total: false })).toMatchObject({ cache: 'hit', total: undefined });
+    expect(await fixture.list(query)).toMatchObject({ cache: 'rebuilt', total: 3 });
+    expect(await fixture.list({ ...query, total: false })).toMatchObject({ cache: 'hit', total: 3 });
+    // Where it costs nothing it is told anyway.
+    expect(await fixture.list({ total: false })).toMatchObject({ cache: 'rebuilt', total: 1 });
+    expect((await fixture.list()).cache).toBe('hit');
+  });
+
   it('with sessions of the agent holds until a commit', async () => {
     const store = makeStore({ one: talk('one') });
     addAgentSessions(store, [{ session: { id: 'theirs' }, messages: ['Hello', 'Hi.', 'More?'] }]);
