@@ -282,7 +282,8 @@ function agentCases({ kept, work, program }) {
   const store = storeNamed(kept, 'agent');
   const told = path.join(work, 'query-time.json');
   const env = { ...environment(store.dir, path.join(work, 'cache-agent')), HERMESCTL_BENCH_QUERY_TIME: told };
-  const list = [...program.slice(1), ...LIST, '--agent', '--no-cache'];
+  // In a pipe no total is shown, and none is made; a document has one.
+  const list = [...program.slice(1), 'sessions', 'list', '--limit', '50', '--agent', '--no-cache'];
   const seed = [path.join(here, 'seed-query.mjs'), path.join(store.dir, 'state.db')];
   const preloaded = [process.execPath, '--require', path.join(here, 'query-time.cjs')];
   const span = () => {
@@ -304,6 +305,7 @@ function agentCases({ kept, work, program }) {
     whole(ours, list),
     whole('the server of April 2026', seed),
     { ...query(ours, list), to: 'the server of April 2026: the query' },
+    { ...query(`${ours} --json`, [...list, '--json']), to: 'the server of April 2026: the query' },
     query('the server of April 2026', seed),
     query('the same with counts by role', [...seed, 'counts']),
   ];

@@ -56,9 +56,9 @@ export interface LeadingSessions {
 export async function leadingSessions(database: AgentDatabase, wanted: Leading): Promise<LeadingSessions | undefined> {
   if (!(await canLead(database))) return undefined;
   return database.atOneMoment(async () => {
-    const { asked, bound } = await askedOf(database, wanted);
-    if (!wanted.total && (await hasIndexOfParents(database)))
-      return { rows: await latestOf(database, asked, bound, wanted.columns), others: 0, bound };
+    const isQuick = !wanted.total && (await areSessionsIndexed(database));
+    const { asked, bound } = await askedOf(database, wanted, isQuick ? SOURCE_NAMES : SOURCES);
+    if (isQuick) return { rows: await latestOf(database, asked, bound, wanted.columns), others: 0, bound };
     const { sql, params } = await leadingQuery(database, asked, bound);
     const found = await database.all(sql, ...params);
     const rows = await factsOf(database, found, wanted.columns);
@@ -67,8 +67,12 @@ export async function leadingSessions(database: AgentDatabase, wanted: Leading):
   });
 }
 
-async function askedOf(database: AgentDatabase, wanted: Leading): Promise<{ asked: Asked; bound: number }> {
-  const sources = (await database.all(SOURCES)).map(({ source, n }) => ({ source, n, rule: wanted.rule(source) }));
+async function askedOf(
+  database: AgentDatabase,
+  wanted: Leading,
+  sql: string,
+): Promise<{ asked: Asked; bound: number }> {
+  const sources = (await database.all(sql)).map(({ source, n }) => ({ source, n, rule: wanted.rule(source) }));
   const of = (...rules: SourceRule[]): SqlValue[] =>
     sources.filter(({ rule }) => rules.includes(rule)).map(({ source }) => source);
   const asked: Asked = {
@@ -84,7 +88,7 @@ async function askedOf(database: AgentDatabase, wanted: Leading): Promise<{ aske
 
 /** What the statements are asked with. */
 interface Asked {
-  /** Sessions of the sources that are not hidden. */
+  /** Sessions of the sources that are not hidden; 0 where they were not counted. */
   all: number;
   /** Sources, by their rule. */
   hidden: SqlValue[];
@@ -120,6 +124,12 @@ async function canLead(database: AgentDatabase): Promise<boolean> {
 
 /** The statement by which the sources are counted. */
 export const SOURCES = `SELECT source, count(*) AS n FROM sessions s WHERE ${OF_THE_AGENT} GROUP BY source`;
+
+/** The statement by which the sources are only named: a seek each, in an index of theirs. */
+const SOURCE_NAMES = `WITH RECURSIVE named(source) AS (
+    SELECT min(source) FROM sessions
+    UNION ALL SELECT (SELECT min(s.source) FROM sessions s WHERE s.source > named.source) FROM named WHERE named.source IS NOT NULL
+  ) SELECT s.source, 0 AS n FROM named s WHERE ${OF_THE_AGENT}`;
 
 const LAST = '(SELECT m.timestamp FROM messages m WHERE m.session_id = s.id ORDER BY m.timestamp DESC LIMIT 1)';
 
@@ -212,29 +222,29 @@ export async function leadingQuery(database: AgentDatabase, asked: Asked, bound:
   return { sql, params: [...hidden, ...special.params, ...(byTurns === '' ? [] : named), ...hidden, bound] };
 }
 
-/** Whether the sessions that name a parent are found without a look at all of them. */
-async function hasIndexOfParents(database: AgentDatabase): Promise<boolean> {
-  const sql = `SELECT 1 FROM pragma_index_list('sessions') l, pragma_index_info(l.name) c
-    WHERE NOT l.partial AND c.seqno = 0 AND c.name = 'parent_session_id' LIMIT 1`;
-  return (await database.first(sql)) !== undefined;
+/** Whether sessions are found by their parent, and what sources there are, without a look at all of them. */
+async function areSessionsIndexed(database: AgentDatabase): Promise<boolean> {
+  const sql = `SELECT c.name FROM pragma_index_list('sessions') l, pragma_index_info(l.name) c
+    WHERE NOT l.partial AND c.seqno = 0`;
+  const indexed = new Set((await database.all(sql)).map(({ name }) => name));
+  return indexed.has('parent_session_id') && indexed.has('source');
 }
 
 /**
  * The statement that finds what was active since then, or is pinned, or has a
  * time that is none, and all that goes on with these or that they go on with:
  * of a chain, the last segment tells the time. Of a source that is hidden only
- * a segment that goes on with another can be such a last one.
+ * a segment that goes on with another can be such a last one. BETWEEN looks
+ * the time up once.
  */
 async function latestQuery(database: AgentDatabase, { hidden }: Asked, bound: number, columns: string): Promise<Query> {
   const pinned = (await database.columns('sessions')).has('pinned') ? 'coalesce(s.pinned != 0, 0)' : '0';
   const sql = `
     WITH RECURSIVE kin(r) AS (
-      SELECT r FROM (
-        SELECT s.rowid AS r, ${pinned} AS pinned, ${LAST} AS last FROM sessions s NOT INDEXED
-        WHERE ${OF_THE_AGENT} AND (s.source NOT IN (${places(hidden)}) OR EXISTS (
-          SELECT 1 FROM sessions p WHERE p.id = s.parent_session_id AND ${IS_CONTINUED('p')}
-        )) LIMIT -1
-      ) WHERE pinned OR (last > 0 AND last < ?) IS NOT TRUE
+      SELECT s.rowid FROM sessions s NOT INDEXED
+      WHERE ${OF_THE_AGENT} AND (s.source NOT IN (${places(hidden)}) OR EXISTS (
+        SELECT 1 FROM sessions p WHERE p.id = s.parent_session_id AND ${IS_CONTINUED('p')}
+      )) AND (${pinned} OR (${LAST} BETWEEN ? AND ?) IS NOT TRUE)
       UNION SELECT p.rowid FROM kin CROSS JOIN sessions c ON c.rowid = kin.r
         CROSS JOIN sessions p ON p.id = c.parent_session_id WHERE ${IS_CONTINUED('p')}
       UNION SELECT c.rowid FROM kin CROSS JOIN sessions p ON p.rowid = kin.r AND ${IS_CONTINUED('p')}
@@ -242,7 +252,8 @@ async function latestQuery(database: AgentDatabase, { hidden }: Asked, bound: nu
     )
     SELECT ${columns}, ${LAST} AS last_activity FROM kin CROSS JOIN sessions s ON s.rowid = kin.r
     WHERE ${OF_THE_AGENT} ORDER BY s.rowid`;
-  return { sql, params: [...hidden, bound] };
+  // What BETWEEN ends with is passed over: the greatest number below the bound.
+  return { sql, params: [...hidden, Number.MIN_VALUE, bound * (1 - Number.EPSILON)] };
 }
 
 async function latestOf(

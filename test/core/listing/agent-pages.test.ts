@@ -82,7 +82,9 @@ function fill(
   made.pragma('journal_mode = MEMORY');
   made.exec(SCHEMA);
   // As any Hermes Agent makes it; a salvaged database may lack it.
-  if (sessions.length % 4 > 0) made.exec('CREATE INDEX idx_sessions_parent ON sessions(parent_session_id)');
+  if (sessions.length % 4 > 0)
+    made.exec(`CREATE INDEX idx_sessions_parent ON sessions(parent_session_id);
+      CREATE INDEX idx_sessions_source ON sessions(source)`);
   const message = made.prepare('INSERT INTO messages (session_id, role, timestamp) VALUES (?, ?, ?)');
   for (const { messages, ...fields } of sessions) {
     const keys = Object.keys(fields);
