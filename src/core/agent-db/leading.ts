@@ -242,7 +242,7 @@ async function latestQuery(database: AgentDatabase, { hidden }: Asked, bound: nu
   const sql = `
     WITH RECURSIVE kin(r) AS (
       SELECT s.rowid FROM sessions s NOT INDEXED
-      WHERE ${OF_THE_AGENT} AND (s.source NOT IN (${places(hidden)}) OR EXISTS (
+      WHERE ${OF_THE_AGENT} AND (s.source NOT IN (${places(hidden)}) OR s.parent_session_id IS NOT NULL AND EXISTS (
         SELECT 1 FROM sessions p WHERE p.id = s.parent_session_id AND ${IS_CONTINUED('p')}
       )) AND (${pinned} OR (${LAST} BETWEEN ? AND ?) IS NOT TRUE)
       UNION SELECT p.rowid FROM kin CROSS JOIN sessions c ON c.rowid = kin.r

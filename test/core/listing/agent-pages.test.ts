@@ -141,6 +141,31 @@ describe('a page of agent sessions', () => {
     );
   });
 
+  it.each([true, false])('follows a chain into a source that is hidden (total: %s)', async (total) => {
+    const store = makeStore();
+    const of = (id: string, at: number, fields: object): Fields =>
+      ({
+        id,
+        source: 'telegram',
+        title: `About ${id}`,
+        messages: [{ role: 'user', timestamp: at }],
+        ...fields,
+      }) as Fields;
+    fill(agentDatabaseOf(store), [
+      of('first', 10, { end_reason: 'compression', started_at: 5 }),
+      of('last', 99, { source: 'cron', parent_session_id: 'first', started_at: 50 }),
+      of('another', 60, { started_at: 60 }),
+    ]);
+    const location = locationOf(store);
+    const list = await listSessions(
+      location,
+      { filter: USUAL, sort: 'activity', reverse: false, limit: 1, offset: 0, total, agent: [location] },
+      rowDefaults(location, store.root),
+      testDeps(),
+    );
+    expect(list.rows.map(({ id }) => id)).toEqual(['last']);
+  });
+
   it('leaves out of its total what a list hides', async () => {
     const store = makeStore();
     const of = (id: string, roles: string[], fields: object): Fields => ({
