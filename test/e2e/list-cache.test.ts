@@ -1,8 +1,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 
+import Database from 'better-sqlite3';
 import { expect, it } from 'vitest';
 
+import { agentDatabaseOf, executed, PLAIN_SCHEMA } from '../support/agent-db';
 import { cli, cliJson } from '../support/cli';
 import { makeStore, session, type TestStore, treeHash } from '../support/store';
 
@@ -56,4 +58,16 @@ it('sees what another command changed', async () => {
   await list(store);
   fs.rmSync(path.join(store.sessionsDir, 'one.json'));
   expect((await list(store)).stdout).toBe('');
+});
+
+it('is used beside a database with a log, which opening it touches', async () => {
+  const store = makeStore({ one: session('one') });
+  const database = new Database(executed(agentDatabaseOf(store), PLAIN_SCHEMA));
+  database.pragma('journal_mode = WAL');
+  database.close();
+  // The first one leaves an empty log, which was not there before.
+  await list(store, '--agent');
+  await aTick();
+  expect((await list(store, '--agent')).stderr).toContain('List cache: rebuilt.');
+  expect((await list(store, '--agent')).stderr).toContain('List cache: hit.');
 });
