@@ -118,7 +118,7 @@ function cacheHome(): string {
 
 function isOwnDirectory(directory: string): boolean {
   const stats = lstatSync(directory);
-  return stats.isDirectory() && isOwn(stats) && realpathSync(directory) === directory;
+  return stats.isDirectory() && isOwn(stats) && realpathSync.native(directory) === directory;
 }
 
 function isOwn(stats: Stats): boolean {
@@ -161,7 +161,7 @@ function read(file: string): Kept | undefined {
     const stats = fstatSync(fd);
     if (!stats.isFile() || !isOwn(stats) || stats.size % (2 * ALIGNMENT) !== 0) return undefined;
     // Memory of its own, so that it begins at an aligned address.
-    const bytes = Buffer.from(new ArrayBuffer(stats.size));
+    const bytes = Buffer.allocUnsafeSlow(stats.size);
     const size = bytes.length / 2;
     if (readSync(fd, bytes) !== bytes.length || bytes.compare(bytes, size, undefined, 0, size) !== 0) return undefined;
     if (bytes.readUInt32LE(0) !== FORMAT) return undefined;
