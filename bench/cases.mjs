@@ -96,10 +96,10 @@ export function groups(setup) {
    */
   const reading = (command, args) => {
     if (!copies.of('100').has(command)) return [];
-    return everySize((copy) => [
-      copy.shell('cat', CAT, copy.store.sessions),
-      { ...copy.ours(command.join(' '), [...command, ...args], copy.codeOf([...command, ...args])), to: 'cat' },
-    ]);
+    return everySize((copy) => {
+      const ours = copy.ours(command.join(' '), [...command, ...args], copy.codeOf([...command, ...args]));
+      return [copy.shell('cat', CAT, copy.store.sessions), { ...ours, run: { ...ours.run, isLarge: true }, to: 'cat' }];
+    });
   };
 
   return [

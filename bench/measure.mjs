@@ -12,6 +12,7 @@ const GNU_TIME = '/usr/bin/time';
  * @property {NodeJS.ProcessEnv} env
  * @property {string} [cwd]
  * @property {number} [exit] the exit code that is expected; 0
+ * @property {boolean} [isLarge] whether it writes more than is to be kept
  */
 
 /**
@@ -27,7 +28,8 @@ export function timed(run) {
   const { status, stdout, stderr, error } = spawnSync(program, args, {
     env: run.env,
     cwd: run.cwd,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    // What writes hundreds of megabytes is not to wait for this process to take them.
+    stdio: ['ignore', run.isLarge ? 'ignore' : 'pipe', 'pipe'],
     maxBuffer: 2 ** 30,
   });
   const ms = Number(process.hrtime.bigint() - began) / 1e6;
@@ -35,7 +37,7 @@ export function timed(run) {
   if (status !== (run.exit ?? 0)) {
     throw new Error(`exit ${String(status)}: ${run.command.join(' ').slice(0, 300)}\n${String(stderr).slice(0, 2000)}`);
   }
-  return { ms, stdout: stdout.toString() };
+  return { ms, stdout: stdout?.toString() ?? '' };
 }
 
 /**
