@@ -41,12 +41,14 @@ function readSlowly(bytes: Buffer): Seen[] | undefined {
 function scan(bytes: Buffer, windowSize: number): Seen[] | undefined {
   const rows: Seen[] = [];
   const pieces: Buffer[] = [];
+  let lastEnd = 0;
   const isGood = scanRows(
     bytesSource(bytes),
     KEYS,
     (row) => {
       expect(row.bytes().equals(bytes.subarray(row.start, row.end)), 'the bytes are those of the place').toBe(true);
-      expect(row.isNextToLast).toBe(rows.length > 0 && bytes.toString('latin1', row.start - 4, row.start) === ',\n  ');
+      expect(row.isNextToLast).toBe(rows.length > 0 && bytes.toString('latin1', lastEnd, row.start) === ',\n  ');
+      lastEnd = row.end;
       rows.push({ text: row.bytes().toString(), values: KEYS.map((_, slot) => row.value(slot)) });
     },
     { windowSize, onBytes: (piece) => pieces.push(Buffer.from(piece)) },
@@ -84,6 +86,11 @@ it('sees the rows that the pull reader sees, whatever the layout and wherever a 
     }),
     { numRuns: 2000 },
   );
+});
+
+it('knows that more than a comma and a line stand between two rows', () => {
+  const bytes = Buffer.from('[\n  {}\n,\n  {}\n]\n');
+  expect(scan(bytes, 16)).toEqual(readSlowly(bytes));
 });
 
 it('refuses what the pull reader refuses, and nothing else', () => {
