@@ -1,8 +1,7 @@
 // A small store as the server leaves one, for the demo and for the smoke test.
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
-
-import Database from 'better-sqlite3';
 
 const HOUR = 3600;
 const DAY = 24 * HOUR;
@@ -107,6 +106,8 @@ export function makeDemoStore(root, now = Date.now() / 1000) {
 
 /** What the agent has of its own: a talk in a terminal that was compressed once, with a task given away, and a chat. */
 function makeAgentDatabase(file, now) {
+  // Not imported: in a fresh clone the demo's first step installs it.
+  const Database = createRequire(import.meta.url)('better-sqlite3');
   const database = new Database(file);
   database.exec(`
     CREATE TABLE sessions (id TEXT PRIMARY KEY, source TEXT NOT NULL, model TEXT, title TEXT, parent_session_id TEXT,
