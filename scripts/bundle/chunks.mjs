@@ -1,23 +1,35 @@
 // Which file of the bundle a module goes into. A command reads the first, and of the others those that it uses.
 import path from 'node:path';
 
-/** What reading commands use of the command line's and the core's modules. */
+/**
+ * What `sessions list` (from its cache), `show --metadata` and `status` use of
+ * the command line's and the core's modules: what starts most often reads least.
+ */
 const MAIN = [
-  /^node_modules\/@oclif\/core\/lib\/(args|cache|command|constraints|flags|logger|settings|symbols)\.js/,
-  /^node_modules\/@oclif\/core\/lib\/(errors|parser|util)\//,
+  /^node_modules\/@oclif\/core\/lib\/(args|command|constraints|flags|logger|settings|symbols)\.js/,
+  /^node_modules\/@oclif\/core\/lib\/(parser|util)\//,
   /^src\/(core|cli)\/[\w-]+\.ts/,
   /^src\/cli\/output\/(document|sink|terminal|time|visible)\.ts/,
-  /^src\/commands\/(paths|version|sessions\/(list|show|status|usage))\.ts/,
+  /^src\/commands\/sessions\/(list|show|status)\.ts/,
   /^src\/core\/(json|listing|location)\//,
   /^src\/core\/files\/(file-system|open-file|own-directory|stamp)\.ts/,
-  /^src\/core\/index\/(read|scan)\.ts/,
-  /^src\/core\/session\/(?!create|stale-turn)/,
-  /^src\/core\/sidecar\/(read|damage|directory|messages)\.ts/,
+  /^src\/core\/session\/(fields|id|row|status|transcript|writer)\.ts/,
+  /^src\/core\/sidecar\/(read|directory)\.ts/,
+  /^src\/launcher\//,
 ];
+
+/** What of those directories other work of reading commands uses: lists that are made anew, transcripts that are shown. */
+const READING =
+  /^src\/cli\/(bounded|exit-code-table|show-agent-session|transcript|usage-result)\.|^src\/commands\/(paths|version|sessions\/usage)\.|^src\/core\/(index\/(read|scan)|json\/(append|format|hazards|kernel-code|member|path-tracker|plain|splice|tokens|well-formed)|listing\/(content-fingerprint|running|usage)|location\/(describe|last-workspace)|session\/(parts|text)|sidecar\/(damage|messages))\./;
+
+/** What only a command line that is wrong needs, and what only help does. */
+const FAILURE = /^node_modules\/@oclif\/core\/lib\/(errors\/|parser\/errors\.)/;
+const OF_HELP =
+  /^node_modules\/@oclif\/core\/lib\/util\/(cache-command|cache-default-value|determine-priority|find-root|fs|os|read-pjson|read-tsconfig)\./;
 
 /** What of `src/cli` only other commands use. */
 const ELSEWHERE =
-  /^src\/cli\/(change|charts|confirm|delete|gc-tmp|import|lineage|metadata|mutation|new-session|reindex|repair|search|server|stats|truncate|undelete)/;
+  /^src\/cli\/(change|charts|confirm|delete|gc-tmp|http|import|lineage|metadata|mutation|new-session|programs|reindex|repair|search|server|stats|truncate|undelete)/;
 
 /** The first that matches says it: what most commands use is in `main`, the rest is grouped by what is used together. */
 const RULES = [
@@ -40,6 +52,9 @@ const RULES = [
   [/^src\/core\/audit\/|^src\/commands\/doctor|^src\/cli\/doctor/, 'doctor'],
   [/^src\/cli\/completion\/(?!ids)/, 'completion'],
   [/^src\/(core|commands|cli)\/(sessions\/)?(search|stats)/, 'search'],
+  [FAILURE, 'failure'],
+  [OF_HELP, 'help'],
+  [READING, 'reading'],
   [ELSEWHERE, 'rest'],
   ...MAIN.map((pattern) => [pattern, 'main']),
   [/^src\//, 'rest'],

@@ -7,7 +7,7 @@ import ts from 'typescript';
 const IMPORT = /^const (?<name>\w+) = (?<value>(?:__importStar\(|__importDefault\()?require\("[^"]+"\)\)?);$/gm;
 
 /**
- * Turns each import at the top of a compiled module into a getter that
+ * Turns each import at the top of a compiled module into a function that
  * requires at the first use. The compiler writes a use as `x_1.member`, where
  * `x_1` is a name that it made up, so that each use can be found by it.
  *
@@ -26,13 +26,13 @@ export function lazyRequires(source, isMadeUp = () => true) {
     `(?<![\\w$'"\`]|(?<!\\.\\.)\\.)(${getters.map(({ name }) => name).join('|')})(?![\\w$'"\`:])`,
     'g',
   );
-  const members = getters.map(
-    ({ name, value }) =>
-      `get ${name}() { const value = ${value}; Object.defineProperty(this, '${name}', { value }); return value; }`,
-  );
-  // Strictness has to come first.
-  return `'use strict';\nconst lazy$ = { ${members.join(',\n')} };\n${rest.replaceAll(uses, 'lazy$.$1')}`;
+  const functions = getters.map(({ name, value }) => `let ${name}$; const ${name} = () => ${name}$ ??= ${value};`);
+  // Strictness has to come first. Brackets, because of `new x_1.Class()`.
+  return `'use strict';\n${functions.join('\n')}\n${rest.replaceAll(uses, '($1())')}`;
 }
+
+/** `import * as` of a module of Node.js: the compiler would copy each of its members at every start. */
+const BUILT_IN = /__importStar\((require\("node:[^"]+"\))\)/g;
 
 /** The esbuild plugin that does it to our own sources. A namespace (`path`) keeps its name, which a variable may have too. */
 export function lazySources() {
@@ -42,7 +42,8 @@ export function lazySources() {
     setup(build) {
       build.onLoad({ filter: /[\\/]src[\\/].*\.ts$/ }, ({ path: file }) => {
         const { outputText } = ts.transpileModule(readFileSync(file, 'utf8'), { compilerOptions, fileName: file });
-        return { contents: lazyRequires(outputText, (name) => /_\d+$/.test(name)), loader: 'js' };
+        const contents = outputText.replaceAll(BUILT_IN, '$1');
+        return { contents: lazyRequires(contents, (name) => /_\d+$/.test(name)), loader: 'js' };
       });
     },
   };
