@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 
 import type { Colors } from 'picocolors/types';
 
@@ -13,6 +13,7 @@ import type { RowDefaults } from '../core/session/row';
 import { errorEnvelope, JsonDocument, Renderer } from './output/document';
 import { colors, type Terminal } from './output/terminal';
 import { visibleLine } from './output/visible';
+import { userHome } from '../launcher/user-home';
 import { systemHttp } from './http';
 import { systemProcesses } from './processes';
 import { systemPrograms } from './programs';
@@ -54,7 +55,7 @@ export class Context {
     readonly terminal: Terminal,
     private readonly flags: GlobalFlagValues,
   ) {
-    this.environment = { variables: process.env, userHome: homedir(), platform: process.platform, cwd: process.cwd() };
+    this.environment = { variables: process.env, userHome: userHome(), platform: process.platform, cwd: process.cwd() };
     this.face = flags.json ? 'json' : flags.ndjson ? 'ndjson' : 'human';
     if (this.face === 'json') this.document = new JsonDocument(terminal.stdout, this.renderer());
     const signals = listenForSignals();

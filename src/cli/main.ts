@@ -22,7 +22,8 @@ function wordsOf(argv: readonly string[]): readonly string[] {
 
 /**
  * Runs one command line. Never exits the process: what is still on its way to
- * a pipe would be cut off. The exit code is set and the event loop runs dry.
+ * a pipe would be cut off. The exit code is set; the launcher ends the process
+ * where nothing is under way.
  *
  * A command that is named is run as oclif runs it, without what oclif finds
  * out about all the others first; only help needs to know them.

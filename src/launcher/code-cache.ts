@@ -14,9 +14,11 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { homedir } from 'node:os';
-import * as path from 'node:path';
+import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import type { Script } from 'node:vm';
+
+import { piecesOf } from './scratch';
+import { userHome } from './user-home';
 
 /** What kept code is of. */
 export interface CachePlace {
@@ -29,15 +31,18 @@ export interface CachePlace {
 const DIRECTORY_MODE = 0o700;
 const FILE_MODE = 0o600;
 const OTHERS_MAY_WRITE = 0o022;
-/** So many runs add what they compiled: the first ones may have ended early. */
+/** So many runs that ended well add what they compiled, and later one a day: each may go another way. */
 const GENERATIONS = 3;
+const DAY_MS = 24 * 3600 * 1000;
 /** What other builds left behind goes when it was not used for so long. */
 const STALE_MS = 30 * 24 * 3600 * 1000;
 
-/** What a file says of itself: how many runs are in it, and where each script's code is. */
+/** What a file says of itself: how many runs that ended well are in it, and where each script's code is. */
 interface Kept {
   generation: number;
   scripts: Map<string, Buffer>;
+  /** Whether it was written more than a day ago. */
+  isOld: boolean;
 }
 
 /**
@@ -65,8 +70,8 @@ export class CodeCache {
     if (process.geteuid === undefined || process.env['HERMESCTL_NO_CODE_CACHE']) return undefined;
     const flags = [process.env['NODE_OPTIONS'] ?? '', ...process.execArgv].join(' ').trim();
     const version = `${process.versions.v8}-${process.arch}${flags === '' ? '' : `-${nameOf(flags)}`}`;
-    const directory = path.join(cacheHome(), 'hermesctl', 'code', `${program}-${version}`);
-    const file = path.join(directory, part);
+    const directory = join(cacheHome(), 'hermesctl', 'code', `${program}-${version}`);
+    const file = join(directory, part);
     const kept = quietly(() => (isOwnDirectory(directory) ? read(file) : undefined));
     return new CodeCache(directory, file, kept);
   }
@@ -81,28 +86,32 @@ export class CodeCache {
     this.used.push([name, script]);
   }
 
-  /** Keeps what this run compiled, where there was nothing that could be used or not of many runs yet. */
-  keep(): void {
+  /**
+   * Keeps what this run compiled, where there was nothing that could be used,
+   * or nothing of many runs yet, or of none for a day. A run that failed has
+   * not come far: it adds nothing.
+   */
+  keep(isWell: boolean): void {
     const generation = this.kept?.generation ?? 0;
     const isUsable = this.used.every(([name, script]) => this.dataOf(name) && !script.cachedDataRejected);
-    if (isUsable && generation >= GENERATIONS) return;
+    if (isUsable && (!isWell || (generation >= GENERATIONS && !this.kept?.isOld))) return;
     quietly(() => {
       if (generation === 0) this.prepare();
       if (!isOwnDirectory(this.directory)) return;
       const scripts = new Map(this.used.map(([name, script]) => [name, script.createCachedData()]));
-      replace(this.file, spell({ generation: generation + 1, scripts }));
+      replace(this.file, spell({ generation: isWell ? Math.min(generation + 1, GENERATIONS) : generation, scripts }));
     });
   }
 
   private prepare(): void {
     // Each one by itself: a home that is not there is not made.
-    for (let made = cacheHome(); ; made = path.join(made, path.relative(made, this.directory).split(path.sep)[0])) {
+    for (let made = cacheHome(); ; made = join(made, relative(made, this.directory).split(sep)[0])) {
       quietly(() => mkdirSync(made, { mode: DIRECTORY_MODE }));
       if (made === this.directory) break;
     }
-    const all = path.dirname(this.directory);
+    const all = dirname(this.directory);
     for (const name of readdirSync(all)) {
-      const other = path.join(all, name);
+      const other = join(all, name);
       const isStale = Date.now() - lstatSync(other).mtimeMs > STALE_MS;
       if (other !== this.directory && isStale) rmSync(other, { recursive: true });
     }
@@ -112,8 +121,8 @@ export class CodeCache {
 /** The rule of `cacheDir` in src/core/location, which is not loaded yet. */
 function cacheHome(): string {
   const { XDG_CACHE_HOME: set } = process.env;
-  if (set && path.isAbsolute(set)) return set;
-  return path.join(homedir(), ...(process.platform === 'darwin' ? ['Library', 'Caches'] : ['.cache']));
+  if (set && isAbsolute(set)) return set;
+  return join(userHome(), ...(process.platform === 'darwin' ? ['Library', 'Caches'] : ['.cache']));
 }
 
 function isOwnDirectory(directory: string): boolean {
@@ -137,7 +146,7 @@ const ALIGNMENT = 8;
 const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
 /** A file's bytes: the value, twice. */
-function spell({ generation, scripts }: Kept): Buffer {
+function spell({ generation, scripts }: Omit<Kept, 'isOld'>): Buffer {
   const head = aligned(HEAD * 4 + scripts.size * ENTRY);
   const size = [...scripts.values()].reduce((sum, { length }) => sum + aligned(length), head);
   const bytes = Buffer.alloc(2 * size);
@@ -160,17 +169,19 @@ function read(file: string): Kept | undefined {
   try {
     const stats = fstatSync(fd);
     if (!stats.isFile() || !isOwn(stats) || stats.size % (2 * ALIGNMENT) !== 0) return undefined;
+    const size = stats.size / 2;
     // Memory of its own, so that it begins at an aligned address.
-    const bytes = Buffer.allocUnsafeSlow(stats.size);
-    const size = bytes.length / 2;
-    if (readSync(fd, bytes) !== bytes.length || bytes.compare(bytes, size, undefined, 0, size) !== 0) return undefined;
+    const bytes = Buffer.allocUnsafeSlow(size);
+    if (readSync(fd, bytes) !== size || !follows(fd, bytes)) return undefined;
     if (bytes.readUInt32LE(0) !== FORMAT) return undefined;
-    const kept: Kept = { generation: bytes.readUInt32LE(4), scripts: new Map() };
+    const isOld = Date.now() - stats.mtimeMs > DAY_MS;
+    const kept: Kept = { generation: bytes.readUInt32LE(4), scripts: new Map(), isOld };
     const count = bytes.readUInt32LE(8);
     let at = aligned(HEAD * 4 + count * ENTRY);
     for (let i = 0; i < count; i++) {
       const entry = HEAD * 4 + i * ENTRY;
-      const name = bytes.toString('latin1', entry, entry + NAME).replace(/\0+$/, '');
+      const end = bytes.indexOf(0, entry);
+      const name = bytes.toString('latin1', entry, Math.min(end, entry + NAME));
       const length = bytes.readUInt32LE(entry + NAME);
       if (at + length > size) return undefined;
       kept.scripts.set(name, bytes.subarray(at, at + length));
@@ -180,6 +191,17 @@ function read(file: string): Kept | undefined {
   } finally {
     closeSync(fd);
   }
+}
+
+/** Whether the rest of a file is the same as these bytes. */
+function follows(fd: number, bytes: Buffer): boolean {
+  let at = 0;
+  for (const piece of piecesOf(fd)) {
+    const end = at + piece.length;
+    if (end > bytes.length || piece.compare(bytes, at, end) !== 0) return false;
+    at = end;
+  }
+  return at === bytes.length;
 }
 
 /** Replaces a file as a whole. It is not synced: a file that is not whole is not used. */

@@ -150,6 +150,31 @@ describe('the code cache', () => {
     expect([blocked.code, told(blocked)]).toEqual([2, OURS]);
   });
 
+  it('grows by runs that end well: by the first three, and by one a day', async () => {
+    const written = (): number[] => files().map((file) => fs.statSync(file).ino);
+    const grows = async (args: string[]): Promise<boolean> => {
+      const before = fs.existsSync(codeHome()) ? written() : [];
+      await run(args);
+      return written()[0] !== before[0];
+    };
+    const [well, failing] = [['paths'], ['paths', '--profile', 'NO NAME']];
+    for (const [args, isKept] of [
+      [failing, true],
+      [failing, false],
+      [well, true],
+      [well, true],
+      [failing, false],
+      [well, true],
+      [well, false],
+    ] as const)
+      expect([args, await grows([...args])]).toEqual([args, isKept]);
+    const yesterday = Date.now() / 1000 - 25 * 3600;
+    fs.utimesSync(files()[0], yesterday, yesterday);
+    expect(await grows(failing)).toBe(false);
+    expect(await grows(well)).toBe(true);
+    expect(await grows(well)).toBe(false);
+  });
+
   it('lets go of what builds of long ago left behind', async () => {
     const [old, recent] = ['0000-old', '1111-recent'].map((name) => path.join(codeHome(), name));
     for (const dir of [old, recent]) fs.mkdirSync(dir, { recursive: true });
@@ -165,9 +190,8 @@ it('evaluates nothing of a database, a table or the network to tell where things
     const load = Module._load;
     const loaded = [];
     Module._load = function (id) { loaded.push(id); return load.apply(this, arguments); };
-    require(${JSON.stringify(path.join(ROOT, 'dist', 'launch.js'))}).launch(['paths']).then(() => {
-      process.stderr.write(JSON.stringify(loaded));
-    });`;
+    process.on('exit', () => require('node:fs').writeSync(2, JSON.stringify(loaded)));
+    require(${JSON.stringify(path.join(ROOT, 'dist', 'launch.js'))}).launch(['paths']);`;
   const { stderr } = await finished(
     spawn(process.execPath, ['-e', script], {
       env: bareEnvironment({ HOME: home }),
