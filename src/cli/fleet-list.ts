@@ -2,13 +2,15 @@ import { listThroughCache } from '../core/listing/cached-list';
 import { type ListQuery, listSessions, type ListResult } from '../core/listing/list';
 import { listCacheAt } from '../core/listing/list-cache';
 import { MergedPage, type PageQuery } from '../core/listing/merged-page';
-import type { SessionRow } from '../core/session/row';
 import type { Context } from './context';
 import type { Fleet } from './fleet';
 import { noteAgentParts } from './session-rows';
 
+/** What is shown of a list. */
+export type Page = Pick<ListResult, 'rows' | 'items' | 'total'>;
+
 /** What one store gives of a page. */
-type StoreList = Pick<ListResult, 'rows' | 'activities' | 'total'>;
+type StoreList = Pick<ListResult, 'rows' | 'items' | 'activities' | 'total'>;
 
 /**
  * The rows of one page: of the only store, or of all stores in one order, as
@@ -18,7 +20,7 @@ export async function pageOf(
   fleet: Fleet,
   page: PageQuery,
   list: (store: Context, part: PageQuery) => Promise<StoreList>,
-): Promise<{ rows: SessionRow[]; total: number | undefined }> {
+): Promise<Page> {
   const merged = new MergedPage(page);
   const part = fleet.isMany ? { ...page, ...merged.ofEach } : page;
   for await (const { store, value } of await fleet.each((one) => list(one, part))) {

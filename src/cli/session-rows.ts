@@ -5,6 +5,7 @@ import type { AgentPart } from '../core/listing/agent-rows';
 import { ROW_KEYS, type SessionRow } from '../core/session/row';
 import type { Context } from './context';
 import type { Fleet } from './fleet';
+import type { Page } from './fleet-list';
 import type { OutputValue, Renderer } from './output/document';
 import { showTable } from './result-fields';
 
@@ -35,12 +36,11 @@ export function isTotalShown({ face, isTerminal }: Context, { ids }: RowFaceFlag
  * Shows rows in the face that was asked for: a table, tab-separated lines,
  * bare ids, one JSON document, or a JSON row a line.
  *
- * @param total of all rows that match; only needed where {@link isTotalShown}.
+ * @param total (of a page) of all rows that match; only needed where {@link isTotalShown}.
  */
 export async function showRows(
   context: Context,
-  rows: readonly SessionRow[],
-  total: number | undefined,
+  { rows, items, total }: Page,
   flags: RowFaceFlags,
   defaultColumns: readonly string[] = DEFAULT_COLUMNS,
   fleet?: Fleet,
@@ -50,7 +50,8 @@ export async function showRows(
     (columns === undefined ? row.line() : undefined) ?? renderer.entries(shownEntries(row, columns), path);
   await context.show({
     json: async (document) => {
-      await document.array('sessions', rows, (row, path) => lineOf(row, path, document.renderer));
+      if (items && columns === undefined) document.itemsAtHand('sessions', items);
+      else await document.array('sessions', rows, (row, path) => lineOf(row, path, document.renderer));
       if (total !== undefined) document.member('total', total);
       fleet?.show(document);
     },

@@ -149,6 +149,18 @@ export class JsonDocument {
     this.out.write('\n]');
   }
 
+  /** An array whose items are at hand as they are to be written, with a comma and a line break between them. */
+  itemsAtHand(name: string, items: Uint8Array): void {
+    this.key(name);
+    this.out.write('[');
+    if (items.length > 0) {
+      this.out.write('\n');
+      this.out.writeBytes(items);
+      this.out.write('\n');
+    }
+    this.out.write(']');
+  }
+
   /** A computed result of any size, streamed by json-stream-stringify. */
   async computed(name: string, value: unknown): Promise<void> {
     const { JsonStreamStringify } = await import('json-stream-stringify');

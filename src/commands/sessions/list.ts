@@ -100,10 +100,10 @@ export default class SessionsList extends BaseCommand {
     const columns = fleet.isMany ? FLEET_COLUMNS : flags.agent ? AGENT_COLUMNS : DEFAULT_COLUMNS;
     if (flags.watch) return watchList(context, await queryOf(context, page), flags, columns);
     const { version } = this.config;
-    const { rows, total } = await pageOf(fleet, page, async (store, part) =>
+    const shown = await pageOf(fleet, page, async (store, part) =>
       readList(store, await queryOf(store, part), flags, version),
     );
-    await showRows(context, rows, total, flags, columns, fleet);
+    await showRows(context, shown, flags, columns, fleet);
     fleet.assertAll();
     assertEveryDatabase(context, flags);
   }

@@ -35,9 +35,14 @@ export class OwnDirectory {
 
   /** The bytes of a file; undefined where there is none that can be believed. */
   read(name: string): Buffer | undefined {
-    const file = this.pathOf(name);
-    if (!this.isOwn(this.path) || !this.isOwn(file)) return undefined;
-    return this.quietly(() => this.deps.fs.readFileSync(file));
+    if (!this.isOwn(this.path) || !this.isOwn(this.pathOf(name))) return undefined;
+    return this.quietly(() => this.deps.fs.readFileSync(this.pathOf(name)));
+  }
+
+  /** Marks a file as used now. */
+  touch(name: string): void {
+    const now = this.deps.clock.now();
+    this.quietly(() => this.deps.fs.utimesSync(this.pathOf(name), now, now));
   }
 
   /** Replaces a file as a whole; whether that could be done. A crash may leave the old one, and a file to be cleared. */
@@ -52,12 +57,6 @@ export class OwnDirectory {
     });
     if (!done) this.quietly(() => fs.unlinkSync(temporary));
     return done ?? false;
-  }
-
-  /** Marks a file as used now. */
-  touch(name: string): void {
-    const now = this.deps.clock.now();
-    this.quietly(() => this.deps.fs.utimesSync(this.pathOf(name), now, now));
   }
 
   /** Size and time of the last use (epoch seconds); undefined where there is no such file. */

@@ -6,12 +6,14 @@ import { OwnDirectory } from '../files/own-directory';
 import type { Location } from '../location/location';
 import type { SessionRow } from '../session/row';
 import type { AgentPart } from './agent-rows';
-import { KeptRow, keptRows, type KeptRows } from './kept-rows';
+import { keptRows, type KeptRows, rowsOf } from './kept-rows';
 import { isAsStamped, type SourceStamp } from './source-stamp';
 
 /** An answer that is kept: the page of rows that was shown, and what went with it. */
 export interface CachedList {
   rows: SessionRow[];
+  /** All rows as the items of a JSON array, one a line, where they are kept so. */
+  items?: Buffer | undefined;
   activities: number[];
   total: number | undefined;
   source: 'index' | 'files';
@@ -30,7 +32,7 @@ export interface CacheEntryInfo {
   usedAt: number;
 }
 
-/** The first line of an entry's file; the rows are the second, which is only parsed where they are wanted. */
+/** The first line of an entry's file. The rest is only looked at where the answer still holds. */
 interface Header {
   format: typeof FORMAT;
   key: string;
@@ -43,7 +45,7 @@ interface Header {
   warnings: Warning[];
 }
 
-const FORMAT = 'hermesctl list cache 4';
+const FORMAT = 'hermesctl list cache 5';
 const MAX_ENTRIES = 64;
 /** A longer answer is not kept: to read it would take as long as to make it. */
 export const MAX_ROWS = 20_000;
@@ -80,12 +82,14 @@ export class ListCache {
   /** The answer that is kept under this key and still holds. */
   get(key: string): CachedList | undefined {
     const found = this.find(key);
-    const kept = found && (parsed(found.body) as Body | undefined);
-    if (!found || !kept) return undefined;
+    const end = found?.body.indexOf(NEWLINE) ?? -1;
+    if (!found || end < 0) return undefined;
+    const kept = parsed(found.body.subarray(0, end)) as Body | undefined;
+    const made = kept && rowsOf(kept, found.body.subarray(end + 1));
+    if (!made) return undefined;
     this.own.touch(nameOf(key));
     const { total, source, agent, warnings } = found.header;
-    const rows = kept.rows.map((row) => new KeptRow(row, kept.keys));
-    return { rows, activities: kept.activities, total, source, agent, warnings };
+    return { ...made, activities: kept.activities, total, source, agent, warnings };
   }
 
   /** Keeps an answer, and lets go of those that were not used for longest. */
@@ -93,15 +97,9 @@ export class ListCache {
     const { rows, activities, total, source, agent, warnings } = list;
     if (rows.length > MAX_ROWS) return;
     const header: Header = { format: FORMAT, key, ...of, stamp, total, source, agent, warnings };
-    const body: Body = { ...keptRows(rows), activities };
-    if (
-      !this.own.write(
-        nameOf(key),
-        `${JSON.stringify(header)}
-${JSON.stringify(body)}`,
-      )
-    )
-      return;
+    const { kept, lines } = keptRows(rows);
+    const body: Body = { ...kept, activities };
+    if (!this.own.write(nameOf(key), `${JSON.stringify(header)}\n${JSON.stringify(body)}\n${lines}`)) return;
     const names = this.own.names().filter((name) => ENTRY.test(name));
     if (names.length <= MAX_ENTRIES) return;
     const usedAt = new Map(names.map((name) => [name, this.own.describe(name)?.usedAt ?? 0]));
@@ -155,7 +153,7 @@ ${JSON.stringify(body)}`,
   }
 }
 
-/** The second line. */
+/** The second line; the lines of rows follow it. */
 interface Body extends KeptRows {
   activities: number[];
 }
@@ -180,9 +178,17 @@ export function listCacheAt({ cacheDir }: Location, deps: Deps): ListCache {
   return new ListCache(new OwnDirectory(path.join(cacheDir.value, 'lists'), deps), deps);
 }
 
-/** 64 bits of a text (FNV-1a) as the name of a file. The whole key is in the file and is compared. */
+/** 64 bits of a text (FNV-1a with 32, from two beginnings) as the name of a file. The whole key is in the file and is compared. */
 function nameOf(key: string): string {
-  let hash = 0xcbf29ce484222325n;
-  for (const byte of Buffer.from(key, 'utf8')) hash = ((hash ^ BigInt(byte)) * 0x100000001b3n) & 0xffffffffffffffffn;
-  return `${hash.toString(16).padStart(16, '0')}.json`;
+  let first = 0x811c9dc5;
+  let second = 0x7ee3623a;
+  for (let i = 0; i < key.length; i++) {
+    const unit = key.charCodeAt(i);
+    first = Math.imul(first ^ unit, PRIME);
+    second = Math.imul(second ^ unit, PRIME);
+  }
+  return `${hex(first)}${hex(second)}.json`;
 }
+
+const PRIME = 0x01000193;
+const hex = (hash: number): string => (hash >>> 0).toString(16).padStart(8, '0');

@@ -29,6 +29,8 @@ export interface ListQuery {
 
 export interface ListResult {
   rows: SessionRow[];
+  /** All rows as the items of a JSON array, one a line, as they are shown; undefined where they are not at hand. */
+  items?: Buffer | undefined;
   /** Of each row, when it was last active (see {@link ListedRow}): what merges lists of several stores. */
   activities: number[];
   /** Rows that match, before paging; undefined where that was not wanted and had to be counted. */
