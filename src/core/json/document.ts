@@ -96,7 +96,13 @@ export function readMetadataPrefix(
   const members = new Map<string, RawJson>();
   let stoppedAt: string | undefined;
   reader.beginObject();
-  while (reader.nextMember()) {
+  for (;;) {
+    const flat = reader.flatMember(stopAt);
+    if (flat) {
+      members.set(flat.key, new RawJson(flat.value));
+      continue;
+    }
+    if (!reader.nextMember()) break;
     const key = reader.keyText();
     if (stopAt.has(key)) {
       stoppedAt = key;

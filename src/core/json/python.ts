@@ -69,7 +69,7 @@ export function toInt(value: unknown): number | undefined {
 }
 
 /** Characters that Python's `repr` of a string escapes, beyond the quote, the backslash and \t \n \r. */
-const UNPRINTABLE = /[\p{C}\p{Z}]/u;
+const isUnprintable = (char: string): boolean => /[\p{C}\p{Z}]/u.test(char);
 
 function reprString(text: string): string {
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
@@ -80,7 +80,7 @@ function reprString(text: string): string {
     else if (char === '\n') out += '\\n';
     else if (char === '\r') out += '\\r';
     else if (char === '\t') out += '\\t';
-    else if (char !== ' ' && UNPRINTABLE.test(char)) {
+    else if (char !== ' ' && isUnprintable(char)) {
       if (code < 0x100) out += `\\x${code.toString(16).padStart(2, '0')}`;
       else if (code < 0x10000) out += `\\u${code.toString(16).padStart(4, '0')}`;
       else out += `\\U${code.toString(16).padStart(8, '0')}`;

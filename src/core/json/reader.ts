@@ -1,5 +1,6 @@
-import { isUtf8 } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
 
+import { findFlatMember, type FlatMember } from './flat';
 import type { Kernel, Names } from './kernel';
 import { JsonSyntaxError } from './syntax-error';
 import { Window } from './window';
@@ -44,6 +45,9 @@ const SHORT_STRING = 32;
  * often enough to be compiled keeps a process from ending until it is.
  */
 const SHORT_OF_FEW = 6;
+
+/** In a larger window no member is looked for by an expression, which needs memory for each escape. */
+const FLAT_WINDOW = 1024 * 1024;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -152,6 +156,12 @@ export class JsonReader {
   private gaveUpAt = -1;
   private loneSurrogate = false;
   private nonFinite = false;
+  /** The window as it was between these offsets, for {@link flatMember}. */
+  private text: string | undefined;
+  private textBase = 0;
+  private textEnd = 0;
+  private textIsAscii = false;
+  private readonly flat: FlatMember = { keyStart: 0, keyEnd: 0, start: 0, end: 0, key: '', value: '' };
 
   constructor(source: ByteSource, options: JsonReaderOptions = {}) {
     this.source = source;
@@ -216,6 +226,47 @@ export class JsonReader {
     this.expectByte(COLON, "':'");
     this.peek();
     return true;
+  }
+
+  /**
+   * Walks over the next member of the object entered last, where it is spelled
+   * plainly, with a value that is no container with something in it, and whole
+   * in the window. Undefined says nothing: {@link nextMember} tells whether
+   * there is one. Places are absolute; texts are decoded. It is told of until
+   * the reader is asked for the next one.
+   *
+   * @param stops keys that are not walked over.
+   */
+  flatMember(stops?: ReadonlySet<string>): Readonly<FlatMember> | undefined {
+    const { base, low, started, flat } = this;
+    if (this.kernel || this.end - low > FLAT_WINDOW) return undefined;
+    const depth = started.length - 1;
+    if (!findFlatMember(this.windowText(), this.pos - low, !started[depth], flat)) return undefined;
+    if (stops?.has(flat.key)) return undefined;
+    this.pos = flat.end + low;
+    started[depth] = true;
+    const offset = base + low;
+    flat.keyStart += offset;
+    flat.keyEnd += offset;
+    flat.start += offset;
+    flat.end += offset;
+    if (!this.textIsAscii) {
+      flat.key = Buffer.from(flat.key, 'latin1').toString('utf8');
+      flat.value = Buffer.from(flat.value, 'latin1').toString('utf8');
+    }
+    return flat;
+  }
+
+  /** What is in the window, a character for each byte. */
+  private windowText(): string {
+    const end = this.base + this.end;
+    if (this.text === undefined || this.textEnd !== end || this.textBase !== this.base) {
+      this.text = this.buf.toString('latin1', this.low, this.end);
+      this.textBase = this.base;
+      this.textEnd = end;
+      this.textIsAscii = isAscii(this.buf.subarray(this.low, this.end));
+    }
+    return this.text;
   }
 
   /** Enters the array that comes next. */

@@ -148,17 +148,22 @@ function readMessageFacts(reader: JsonReader): MessageFacts {
   let ts: unknown;
   let timestamp: unknown;
   let partial = false;
-  let hasText = false;
+  let saysSomething = false;
   reader.beginObject();
-  while (reader.nextMember()) {
-    if (reader.keyIs('role')) role = RawJson.fromBytes(reader.capture()).value();
-    else if (reader.keyIs('timestamp')) timestamp = RawJson.fromBytes(reader.capture()).value();
-    else if (reader.keyIs('_ts')) ts = RawJson.fromBytes(reader.capture()).value();
-    else if (reader.keyIs('_partial')) partial = truthy(RawJson.fromBytes(reader.capture()).value());
-    else if (reader.keyIs('content') && (role === undefined || role === 'assistant')) hasText = readHasText(reader);
-    else reader.skipValue();
+  for (;;) {
+    const flat = reader.flatMember();
+    if (!flat && !reader.nextMember()) break;
+    const is = (name: string): boolean => (flat ? flat.key === name : reader.keyIs(name));
+    const value = (): unknown => (flat ? new RawJson(flat.value) : RawJson.fromBytes(reader.capture())).value();
+    if (is('role')) role = value();
+    else if (is('timestamp')) timestamp = value();
+    else if (is('_ts')) ts = value();
+    else if (is('_partial')) partial = truthy(value());
+    else if (is('content') && (role === undefined || role === 'assistant'))
+      saysSomething = flat ? hasText(value()) : readHasText(reader);
+    else if (!flat) reader.skipValue();
   }
-  const emptyPartial = role === 'assistant' && partial && !hasText;
+  const emptyPartial = role === 'assistant' && partial && !saysSomething;
   return { role, at: messageTime(ts, timestamp), countsAsActivity: role !== 'tool' && !emptyPartial };
 }
 

@@ -96,6 +96,13 @@ export function scanOpenSidecar(file: OpenFile, id: string, window?: Window): Sc
         found.push(taken);
         continue;
       }
+      const flat = reader.flatMember(LARGE);
+      if (flat) {
+        const { key, value, keyStart, keyEnd, start, end } = flat;
+        if (METADATA_FIELDS.has(key)) fields.setNamed(key, new RawJson(value));
+        found.push({ key, keyStart, keyEnd, kind: kindOf(value.charCodeAt(0))!, start, end });
+        continue;
+      }
       if (!reader.nextMember()) break;
       const { keyStart, keyEnd } = reader;
       const key = reader.keyText();
@@ -131,6 +138,7 @@ export function scanOpenSidecar(file: OpenFile, id: string, window?: Window): Sc
 
 /** Whatever has this key is read on its own. */
 const MESSAGES = new Names('messages');
+const LARGE: ReadonlySet<string> = new Set(['messages']);
 const KEYS = new KnownKeys(WRITER_ORDER);
 
 /** The members that can be had at once; undefined where there are none such. */
