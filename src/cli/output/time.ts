@@ -2,8 +2,44 @@ import { HermesctlError } from '../../core/errors';
 
 /** An epoch time in seconds as ISO 8601 UTC (`2026-05-03T01:15:26Z`); '' where it is none. */
 export function isoTime(seconds: number | undefined): string {
-  const date = toDate(seconds);
-  return date === undefined ? '' : date.toISOString().replace(/\.\d{3}Z$/, 'Z');
+  if (seconds === undefined || seconds === 0) return '';
+  const milliseconds = Math.trunc(seconds * 1000);
+  if (!(Math.abs(milliseconds) <= LATEST)) return '';
+  const second = Math.floor(milliseconds / 1000);
+  const day = Math.floor(second / SECONDS_A_DAY);
+  const inDay = second - day * SECONDS_A_DAY;
+  return `${dateOf(day)}T${two(Math.floor(inDay / 3600))}:${two(Math.floor(inDay / 60) % 60)}:${two(inDay % 60)}Z`;
+}
+
+/** A `Date`'s last millisecond, and how far back it goes. */
+const LATEST = 8.64e15;
+const SECONDS_A_DAY = 86_400;
+const two = (n: number): string => (n < 10 ? `0${n}` : String(n));
+
+/**
+ * The date of a day since 1970, in ISO 8601. By arithmetic (of the Gregorian
+ * calendar's 400 years, each taken from March on): the first `Date` of a
+ * process looks for the time zone, which a short command feels.
+ */
+function dateOf(day: number): string {
+  const since = day + 719_468; // from 1 March of the year 0
+  const era = Math.floor(since / 146_097);
+  const ofEra = since - era * 146_097;
+  const yearOfEra = Math.floor(
+    (ofEra - Math.floor(ofEra / 1460) + Math.floor(ofEra / 36_524) - Math.floor(ofEra / 146_096)) / 365,
+  );
+  const ofYear = ofEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
+  const fromMarch = Math.floor((5 * ofYear + 2) / 153);
+  const month = fromMarch < 10 ? fromMarch + 3 : fromMarch - 9;
+  const year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0);
+  const dayOfMonth = ofYear - Math.floor((153 * fromMarch + 2) / 5) + 1;
+  return `${yearText(year)}-${two(month)}-${two(dayOfMonth)}`;
+}
+
+/** Beyond four digits with a sign and six. */
+function yearText(year: number): string {
+  if (year >= 0 && year <= 9999) return String(year).padStart(4, '0');
+  return `${year < 0 ? '-' : '+'}${String(Math.abs(year)).padStart(6, '0')}`;
 }
 
 /** How long ago, for people: `3 hours ago`, `in 2 days`; '' where it is no time. */

@@ -248,7 +248,7 @@ function realPath(fs: FileSystem, file: string): string {
 
 function isDirectory(fs: FileSystem, file: string): boolean {
   try {
-    return fs.statSync(file).isDirectory();
+    return fs.statSync(file, { throwIfNoEntry: false })?.isDirectory() ?? false;
   } catch {
     return false;
   }
@@ -256,6 +256,8 @@ function isDirectory(fs: FileSystem, file: string): boolean {
 
 function readLine(fs: FileSystem, file: string): string | undefined {
   try {
+    // Mostly there is none, and a failure takes longer than the question.
+    if (!fs.statSync(file, { throwIfNoEntry: false })) return undefined;
     return fs.readFileSync(file, 'utf8').trim();
   } catch (error) {
     if (isSystemError(error)) return undefined; // the agent too takes a missing or unreadable file as 'default'

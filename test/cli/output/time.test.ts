@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { fuzzyTime, isoTime, localTime, parseTime } from '../../../src/cli/output/time';
@@ -67,4 +68,21 @@ describe('shown times', () => {
     expect(localTime(seconds)).toBe('');
     expect(await fuzzyTime(seconds, NOW)).toBe('');
   });
+});
+
+it('spells times as a Date does, of whatever year', () => {
+  const seconds = fc.oneof(
+    fc.double({ min: -8.64e12, max: 8.64e12, noNaN: true }),
+    fc.double({ min: -62_200_000_000, max: 253_500_000_000, noNaN: true }),
+    fc.integer({ min: 0, max: 3000 }).map((year) => Date.UTC(year, 1, 29) / 1000 - 0.0004),
+    fc.constantFrom(-0.0004, -0.5, -1, 0.5, 8.64e12, -8.64e12, -62_167_219_200, 253_402_300_800, 951_782_400),
+  );
+  fc.assert(
+    fc.property(seconds, (time) => {
+      const expected = time === 0 ? '' : new Date(time * 1000).toISOString().replace(/\.\d{3}Z$/, 'Z');
+      expect(isoTime(time)).toBe(expected);
+    }),
+    { numRuns: 3000 },
+  );
+  expect([NaN, Infinity, 8.65e12, 0, undefined].map((time) => isoTime(time))).toEqual(['', '', '', '', '']);
 });
