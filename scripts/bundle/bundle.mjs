@@ -92,9 +92,11 @@ async function bundleText(contents, plugins = []) {
  * other.
  */
 async function shortened(text) {
+  // Of a class expression the variable is the name.
+  const classes = [...text.matchAll(/\b(\w+)\s*=\s*class\b/g)].map(([, name]) => name);
   const { code } = await minify(text, {
     compress: false,
-    mangle: true,
+    mangle: { reserved: [...new Set(classes)] },
     keep_fnames: true,
     keep_classnames: true,
     ecma: 2020,

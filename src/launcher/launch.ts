@@ -67,11 +67,19 @@ function manifest(): unknown {
 export async function launch(argv: string[]): Promise<void> {
   if (argv.length === 1 && argv[0] === '--version' && printed(versionLine())) return;
   const cache = CodeCache.of(placeOf(argv));
+  process.once('exit', sayUnfinished);
   await load(cache).run(argv);
+  process.removeListener('exit', sayUnfinished);
   cache?.keep((process.exitCode ?? 0) === 0);
   // To take everything apart, the garbage first, takes a tenth of a short command's time.
   // eslint-disable-next-line no-restricted-syntax -- nothing is on its way: output is written synchronously
   if (isIdle()) process.exit();
+}
+
+/** A command that waits for what never comes must not look like one that did its work. */
+function sayUnfinished(): void {
+  process.exitCode = 1;
+  writeSync(2, 'error: Unexpected: the command stopped before its end. This is a bug in hermesctl.\n');
 }
 
 /** Whether nothing is under way any more: no timer, no file, no socket, no terminal. Else the event loop runs dry. */

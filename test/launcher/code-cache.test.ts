@@ -184,6 +184,16 @@ describe('the code cache', () => {
   });
 });
 
+it('fails where a command never comes to its end', async () => {
+  fs.writeFileSync(
+    path.join(other, 'dist', 'main.js'),
+    '(function(exports){exports.run = () => new Promise(() => {})})',
+  );
+  const { code, stdout, stderr } = await run(['paths'], { root: other });
+  expect([code, stdout]).toEqual([1, '']);
+  expect(stderr).toMatch(/^error: Unexpected: .*\n$/);
+});
+
 it('evaluates nothing of a database, a table or the network to tell where things are', async () => {
   const script = `
     const Module = require('node:module');
