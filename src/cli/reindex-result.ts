@@ -4,6 +4,7 @@ import type { ReindexPlan } from '../core/index/reindex';
 import type { Context } from './context';
 import type { Fleet } from './fleet';
 import type { OutputValue } from './output/document';
+import { counted } from './output/numbers';
 import { visibleLine } from './output/visible';
 
 /** Shows what a reindex did, or would do. */
@@ -32,7 +33,7 @@ export async function showReindex(
     human: () => {
       const verb = dryRun ? 'Would write' : changed ? 'Wrote' : 'Nothing to do:';
       context.line(
-        `${verb} ${rows} rows: ${added.length} added, ${updated.length} updated, ${removed.length} removed, ${damaged.length} files skipped; ${filesRead} files read.`,
+        `${verb} ${counted(rows, 'row')}: ${added.length} added, ${updated.length} updated, ${removed.length} removed, ${counted(damaged.length, 'file')} skipped; ${counted(filesRead, 'file')} read.`,
       );
     },
   });
