@@ -136,9 +136,14 @@ export class Fleet {
     return this.isMany ? [['store', RawJson.of(location.stateDir.value)]] : [];
   }
 
-  /** Columns, with that of the store where there are several. */
+  /**
+   * Columns, with that of the store where there are several: the last one for a
+   * script, and the second for a person, whose terminal has no room for the last ones.
+   */
   columns(columns: readonly string[]): readonly string[] {
-    return this.isMany ? [...columns, 'store'] : columns;
+    if (!this.isMany) return columns;
+    const [first, ...others] = columns;
+    return this.context.isTerminal ? [first, 'store', ...others] : [...columns, 'store'];
   }
 
   /**

@@ -497,6 +497,14 @@ describe('a fleet of stores', () => {
     ]);
   });
 
+  it.runIf(hasProgram('script'))('has room for the store where a terminal has none for all columns', async () => {
+    const { env, list } = fleet();
+    const { stdout } = await cliOnTerminal(['usage', '--stores', list, '--no-color'], env, 60);
+    const [header] = lines(stdout).filter((line) => line.startsWith('SESSION ID'));
+    expect(header).toMatch(/^SESSION ID +STORE +INPUT/);
+    expect(stdout).toContain('Too narrow here for: ');
+  });
+
   it('is looked at by the doctor, each store for itself, and by commands that name it', async () => {
     const { env, list, good, damaged, broken, root } = fleet();
     const { json, human } = await faces(['doctor', '--stores', list, '-q'], env);
