@@ -23,15 +23,18 @@ export const TIME_FIELDS: ReadonlySet<string> = new Set([
 const COST_DIGITS = 4;
 
 /** A value as one line of text: strings bare, times readable, the rest as it is spelled. */
-export async function cellText(context: Context, key: string, raw: RawJson | undefined): Promise<string> {
+async function cellText(context: Context, key: string, raw: RawJson | undefined): Promise<string> {
+  const seconds = context.isTerminal && TIME_FIELDS.has(key) ? toFloat(raw?.value()) : undefined;
+  return seconds === undefined ? pipeText(context, key, raw) : fuzzyTime(seconds, context.deps.clock.now());
+}
+
+/** The same for a script, which gets exact times. */
+function pipeText(context: Context, key: string, raw: RawJson | undefined): string {
   if (raw === undefined) return '';
   const value = raw.value();
   if (value === null) return '';
   const seconds = TIME_FIELDS.has(key) ? toFloat(value) : undefined;
-  if (seconds !== undefined) {
-    return context.isTerminal ? fuzzyTime(seconds, context.deps.clock.now()) : isoTime(seconds);
-  }
-  return visibleLine(plainText(context, key, raw, value));
+  return seconds === undefined ? visibleLine(plainText(context, key, raw, value)) : isoTime(seconds);
 }
 
 /** A string bare, anything else as it is spelled, on one line; for people without the noise of a sum of floats. */
@@ -57,7 +60,11 @@ export async function showTable(
   header = true,
 ): Promise<void> {
   if (!context.isTerminal) {
-    for await (const record of records) context.line((await cellsOf(context, keys, record)).join('\t'));
+    const line = (record: TableRecord): void =>
+      context.line(keys.map((key) => pipeText(context, key, valueAt(record, key))).join('\t'));
+    // What is there already is not waited for: that is felt with a hundred rows.
+    if (Symbol.asyncIterator in records) for await (const record of records) line(record);
+    else for (const record of records) line(record);
     return;
   }
   const { lines, leftOut } = await tableLines(context, keys, records, flexible, header);
@@ -91,9 +98,11 @@ export async function tableLines(
 }
 
 function cellsOf(context: Context, keys: readonly string[], record: TableRecord): Promise<string[]> {
-  const at = (key: string): RawJson | undefined =>
-    record instanceof Map ? (record.get(key) as RawJson | undefined) : (record as Record<string, RawJson>)[key];
-  return Promise.all(keys.map((key) => cellText(context, key, at(key))));
+  return Promise.all(keys.map((key) => cellText(context, key, valueAt(record, key))));
+}
+
+function valueAt(record: TableRecord, key: string): RawJson | undefined {
+  return record instanceof Map ? (record.get(key) as RawJson | undefined) : (record as Record<string, RawJson>)[key];
 }
 
 /** Where the key's own words would take the room that titles need. */
