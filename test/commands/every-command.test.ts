@@ -229,7 +229,7 @@ describe.each(COMMANDS)('%s', (id) => {
     expect(bare.signal).toBeNull();
     // The doctor finds that the small store has no index.
     const codes = canonical(id) === 'doctor' ? [4] : args.length > 0 || stdin !== undefined ? [0, 2] : [0];
-    expect(codes).toContain(bare.code);
+    expect(codes, `${bare.stdout}${bare.stderr}`).toContain(bare.code);
     if (needed) expect(needed).toMatchObject({ code: 0, signal: null });
   });
 
