@@ -220,11 +220,12 @@ describe.each(COMMANDS)('%s', (id) => {
   });
 
   it.runIf(!isAlias)('never waits for a standard input that is silent', async () => {
-    const store = smallStore();
-    // With what it needs it does its work; with nothing at all it does, or refuses.
+    // With what it needs it does its work; with nothing at all it does, or refuses: each in a store of its own.
     const [bare, needed] = await Promise.all([
-      cliWithSilentInput(words(id), store.env),
-      args.length > 0 && stdin === undefined ? cliWithSilentInput([...words(id), ...args], store.env) : undefined,
+      cliWithSilentInput(words(id), smallStore().env),
+      args.length > 0 && stdin === undefined
+        ? cliWithSilentInput([...words(id), ...args], smallStore().env)
+        : undefined,
     ]);
     expect(bare.signal).toBeNull();
     // The doctor finds that the small store has no index.
