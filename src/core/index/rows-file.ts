@@ -119,8 +119,8 @@ export function entryOf(
   defaults: RowDefaults,
   texts: TextStore = new TextStore(),
 ): IndexEntry & { text: Buffer } {
-  const { text, updatedAt } = compactRowText(source, defaults);
-  return { id: source.id, updatedAt: timeOf(updatedAt.value()), text: texts.keep(text) };
+  const { text, updatedAt } = compactRowText(source, defaults, texts);
+  return { id: source.id, updatedAt: timeOf(updatedAt.value()), text };
 }
 
 /** What a row is sorted by: times of mixed types, which stop the server's rebuild, are compared as numbers. */
