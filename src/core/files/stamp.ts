@@ -29,12 +29,17 @@ const TICK = SECOND / 10n;
 /** Of file systems that keep whole seconds, or every second one. */
 const COARSE_TICK = 2n * SECOND;
 
+/** In seconds; more than any tick. */
+const LONG_AGO = 10;
+
 /**
  * Whether a change after `since` (epoch seconds) would show in the file's
  * times: two changes within a tick of the clock look like one.
  */
 export function isSettled({ mtimeNs, ctimeNs }: Pick<FileStamp, 'mtimeNs' | 'ctimeNs'>, since: number): boolean {
   const latest = mtimeNs > ctimeNs ? mtimeNs : ctimeNs;
+  // Long ago, as nearly all are: that is told without exact arithmetic.
+  if (Number(latest) < (since - LONG_AGO) * 1e9) return true;
   const tick = latest % SECOND === 0n ? COARSE_TICK : TICK;
   return latest + tick < BigInt(Math.floor(since * 1e6)) * 1000n;
 }

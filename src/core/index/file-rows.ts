@@ -3,7 +3,7 @@ import type { FileSystem } from '../files/file-system';
 import type { FileStamp } from '../files/stamp';
 import type { Window } from '../json/window';
 import type { RowDefaults } from '../session/row';
-import { scanSidecar } from '../sidecar/read';
+import { scanForRow } from '../sidecar/read';
 import { entryOf } from './rows-file';
 import type { TextStore } from './text-store';
 
@@ -35,7 +35,7 @@ export function readFileRow(
 ): FileRow {
   try {
     const began = now();
-    const sidecar = scanSidecar(fs, sessionsDir, id, window);
+    const sidecar = scanForRow(fs, sessionsDir, id, window);
     if (!sidecar) return undefined;
     const { stamp, warnings } = sidecar;
     return { entry: entryOf(sidecar, defaults, texts), stamp, began, warnings };

@@ -11,7 +11,10 @@ import type { Location } from '../location/location';
 import type { RowDefaults } from '../session/row';
 import { sessionIds } from '../sidecar/directory';
 import { RememberedRows, type RememberedIndex, type RememberedRow } from './remembered-rows';
-import { type CurrentIndex, type IndexEntry, readEntries } from './rows-file';
+import { type CurrentIndex, type IndexEntry, readOpenEntries } from './rows-file';
+
+/** What a file gave; its digest is made when it is to be kept. */
+type LearnedRow = RememberedRow | { stamp: FileStamp; text: Buffer };
 
 /**
  * Which rows of an index were made of files that are still the version that
@@ -21,16 +24,15 @@ import { type CurrentIndex, type IndexEntry, readEntries } from './rows-file';
  */
 export class KnownRows {
   private readonly before: RememberedRows | undefined;
-  private readonly after = new Map<string, RememberedRow>();
+  private readonly after = new Map<string, LearnedRow>();
   private readonly began: number;
-  /** What to remember of the index as a whole. */
-  private index: RememberedIndex | undefined;
+  /** What to remember of the index as a whole: made when all of it has been seen. */
+  private index: (() => RememberedIndex) | undefined;
   /** All ids and no others are remembered, each with the one row that it has. */
   private isComplete = false;
   private ids: readonly string[] = [];
   /** What is remembered is what was found. */
   private isUnchanged = false;
-  private written: (() => RememberedIndex) | undefined;
 
   constructor(
     private readonly directory: OwnDirectory,
@@ -63,28 +65,29 @@ export class KnownRows {
       if (ids[place] !== before.ids[place] || !this.isSameFile(ids[place], place, before)) return undefined;
       if (place % STATS_A_BREATH === 0) await this.deps.breathe();
     }
-    this.index = found.index;
+    this.index = () => found.index;
     this.isUnchanged = true;
     return { stamp: found.stamp, rows: before.ids.length };
   }
 
+  /** Whether something is known of rows at all. */
+  get isOfUse(): boolean {
+    return this.before !== undefined;
+  }
+
   /** Reads the index, and looks which of its rows are what their files would give: {@link holds} tells. */
-  readEntries(indexFile: string): CurrentIndex {
-    const left = this.before?.index && this.indexAsLeft(indexFile, this.before.index);
-    const hash = createHash(HASH);
-    const current = readEntries(
-      indexFile,
-      this.deps,
-      (id, bytes) => !this.check(id, bytes, left !== undefined),
-      (bytes) => hash.update(bytes),
-    );
-    if (current.stamp !== 'absent') {
-      const stamp = isSettled(current.stamp, this.began) ? spellStamp(current.stamp) : null;
-      this.index = { digest: hash.digest('hex'), stamp };
-    }
+  readEntries(file: OpenFile): CurrentIndex {
+    const left = this.before?.index && this.indexAsLeft(file.path, this.before.index);
+    const isAsLeft = left !== undefined && sameStamp(left.stamp, file.stamp);
+    const current = readOpenEntries(file, (id, bytes) => !this.check(id, bytes, isAsLeft), this.ofRead(file.stamp));
     // What another reader made of it was not checked.
     if (!current.entries?.every(({ place }) => place)) this.after.clear();
     return current;
+  }
+
+  /** Is shown the index as it is read, from its beginning to its end. */
+  ofRead(stamp: FileStamp): (bytes: Uint8Array) => void {
+    return this.ofIndex(isSettled(stamp, this.began) ? spellStamp(stamp) : null);
   }
 
   private check(id: string, bytes: () => Buffer, isAsLeft: boolean): boolean {
@@ -92,7 +95,7 @@ export class KnownRows {
     const place = before?.placeOf(id);
     if (before === undefined || place === undefined || !this.isSameFile(id, place, before)) return false;
     const row = before.row(place);
-    if (!isAsLeft && !row.digest.equals(digestOf(bytes()))) return false;
+    if (!isAsLeft && row.digest !== digestOf(bytes())) return false;
     this.after.set(id, row);
     return true;
   }
@@ -108,7 +111,7 @@ export class KnownRows {
    * @param began when reading it began, in epoch seconds.
    */
   learn({ id, text }: IndexEntry & { text: Buffer }, stamp: FileStamp, began: number): void {
-    if (isSettled(stamp, began)) this.after.set(id, { stamp, digest: digestOf(text) });
+    if (isSettled(stamp, began)) this.after.set(id, { stamp, text });
     else this.after.delete(id);
   }
 
@@ -121,21 +124,27 @@ export class KnownRows {
 
   /** Is shown what is written in place of the index that was read. */
   ofWritten(): (bytes: Uint8Array) => void {
+    // The version that will be there has no settled times yet: the next one who reads it finds its stamp.
+    return this.ofIndex(null);
+  }
+
+  private ofIndex(stamp: string | null): (bytes: Uint8Array) => void {
     const hash = createHash(HASH);
-    return (bytes) => {
-      hash.update(bytes);
-      // The version that will be there has no settled times yet: the next one who reads it finds its stamp.
-      this.written = () => ({ digest: hash.copy().digest('hex'), stamp: null });
-    };
+    this.index = () => ({ digest: hash.copy().digest('hex'), stamp });
+    return (bytes) => void hash.update(bytes);
   }
 
   /** Keeps what was learned for the next time. */
   save(): void {
     const { before } = this;
-    const index = this.written?.() ?? this.index;
+    const index = this.index?.();
     if (!this.isUnchanged || !before || !index) {
       const { isComplete } = this;
-      this.directory.write(this.name, RememberedRows.spell(this.key, this.ids, this.after, { index, isComplete }));
+      const rows = this.ids.map((id) => {
+        const row = this.after.get(id)!;
+        return 'digest' in row ? row : { stamp: row.stamp, digest: digestOf(row.text) };
+      });
+      this.directory.write(this.name, RememberedRows.spell(this.key, this.ids, rows, { index, isComplete }));
     } else if (index.stamp !== before.index?.stamp) this.directory.write(this.name, before.spelled(index));
   }
 
@@ -170,7 +179,7 @@ export class KnownRows {
   }
 
   private get name(): string {
-    return `${digestOf(Buffer.from(this.key)).toString('hex').slice(0, 16)}.rows`;
+    return `${hashOf(HASH, this.key, 'hex').slice(0, 16)}.rows`;
   }
 }
 
@@ -194,8 +203,9 @@ export function knownRowsAt(
   return new KnownRows(directory, key, location.sessionsDir.value, deps, trust);
 }
 
-function digestOf(bytes: Uint8Array): Buffer {
-  return hashOf(HASH, bytes, 'buffer');
+/** A character for each byte: ten thousand buffers would take longer than what is put into them. */
+function digestOf(bytes: Uint8Array): string {
+  return hashOf(HASH, bytes, 'binary');
 }
 
 function digestOfFile({ source }: OpenFile): string {

@@ -1,5 +1,6 @@
 import type { Deps } from '../deps';
 import { HermesctlError, ioError, isSystemError, type Warning } from '../errors';
+import { type OpenFile, withFileAsync } from '../files/open-file';
 import { type FileStamp, sameStamp, stampOf } from '../files/stamp';
 import type { Location } from '../location/location';
 import type { RowDefaults, RowSource } from '../session/row';
@@ -7,7 +8,17 @@ import { sessionIds } from '../sidecar/directory';
 import { sidecarPath } from '../sidecar/read';
 import type { KnownRows } from './known-rows';
 import { type ReadRows, readRows } from './read-rows';
-import { type CurrentIndex, entryOf, type IndexEntry, readEntries, sortEntries, writeIndexFile } from './rows-file';
+import {
+  type CurrentIndex,
+  entryOf,
+  type IndexEntry,
+  isListOf,
+  NO_INDEX,
+  readEntries,
+  readOpenEntries,
+  sortEntries,
+  writeIndexFile,
+} from './rows-file';
 
 /** The index that should be, decided and not yet written. */
 export interface ReindexPlan {
@@ -53,16 +64,61 @@ export async function planRebuild(
   const path = location.indexFile.value;
   const unchanged = await known?.unchanged(location);
   if (unchanged) return planOfNothing(path, unchanged);
-  const current = known ? known.readEntries(path) : readEntries(path, deps, () => true);
+  // Opened before any session file is read: what a server writes afterwards is another version.
+  const planned = await withFileAsync(deps.fs, path, (file) => planOver(file, location, defaults, deps, known, rows));
+  if (planned) return planned;
   const ids = sessionIds(deps.fs, location);
-  const held = known ? heldEntries(current.entries ?? [], new Set(ids), known) : new Map<string, IndexEntry>();
-  const toRead = ids.filter((id) => !held.has(id));
-  const read = rows ?? (await readRows(toRead, location, defaults, deps, known));
-  const unread = unreadIds(read);
-  const kept = (current.entries ?? []).filter(({ id }) => unread.has(id));
-  const plan = planOf(path, current, [...held.values(), ...read.entries, ...kept], read);
+  const read = rows ?? (await readRows(ids, location, defaults, deps, known));
+  const plan = planOf(path, NO_INDEX, sortEntries(read.entries), read);
   known?.settle(ids, plan);
   return plan;
+}
+
+/** The plan where there is an index, good or not. */
+async function planOver(
+  file: OpenFile,
+  location: Location,
+  defaults: RowDefaults,
+  deps: Deps,
+  known: KnownRows | undefined,
+  rows: ReadRows | undefined,
+): Promise<ReindexPlan> {
+  const before = known?.isOfUse ? known.readEntries(file) : undefined;
+  const ids = sessionIds(deps.fs, location);
+  const held = known && before?.entries ? heldEntries(before.entries, new Set(ids), known) : NONE_HELD;
+  const toRead = held.size === 0 ? ids : ids.filter((id) => !held.has(id));
+  const read = rows ?? (await readRows(toRead, location, defaults, deps, known));
+  const unread = unreadIds(read);
+  const made = sortEntries([...held.values(), ...read.entries]);
+  if (!before && unread.size === 0 && isListOf(made, file, known?.ofRead(file.stamp) ?? (() => undefined))) {
+    const plan = planOfSame(file, made, read);
+    known?.settle(ids, plan);
+    return plan;
+  }
+  const current = before ?? readBeside(made, file, known);
+  const kept = (current.entries ?? []).filter(({ id }) => unread.has(id));
+  const plan = planOf(file.path, current, kept.length === 0 ? made : sortEntries([...made, ...kept]), read);
+  known?.settle(ids, plan);
+  return plan;
+}
+
+const NONE_HELD: ReadonlyMap<string, IndexEntry> = new Map();
+
+/** The index is what it should be. */
+function planOfSame({ path, stamp }: OpenFile, entries: IndexEntry[], read: ReadRows): ReindexPlan {
+  const { damaged, warnings, files: filesRead } = read;
+  const same = { current: entries, entries, rows: entries.length, changed: false };
+  return { path, stamp, ...same, added: [], updated: [], removed: [], damaged, warnings, filesRead };
+}
+
+/** The index, once it is known what it should be: rows that are right share their texts with those of the new one. */
+function readBeside(made: readonly IndexEntry[], file: OpenFile, known: KnownRows | undefined): CurrentIndex {
+  const texts = new Map(made.map(({ id, text }) => [id, text]));
+  const keepText = (id: string, bytes: () => Buffer): true | Buffer => {
+    const text = texts.get(id);
+    return text?.equals(bytes()) ? text : true;
+  };
+  return readOpenEntries(file, keepText, known?.ofRead(file.stamp));
 }
 
 /** Every file is the one that its row was made of, and the index is as it was left. */
@@ -105,7 +161,7 @@ export async function planPatch(
     ...read.damaged.map(({ session_id: id }) => id).filter((id) => !unread.has(String(id))),
   ]);
   const kept = current.entries.filter(({ id }) => live.has(id) && !replaced.has(id));
-  return planOf(location.indexFile.value, current, [...kept, ...read.entries], read);
+  return planOf(location.indexFile.value, current, sortEntries([...kept, ...read.entries]), read);
 }
 
 /** A version of a session file that was just saved, and what its row is made of. */
@@ -141,8 +197,8 @@ function unreadIds({ damaged }: ReadRows): Set<string> {
   return new Set(damaged.filter(({ code }) => code === 'IO_ERROR').map(({ session_id: id }) => String(id)));
 }
 
-function planOf(path: string, current: CurrentIndex, rows: IndexEntry[], read: ReadRows): ReindexPlan {
-  const entries = sortEntries(rows);
+/** @param entries in order. */
+function planOf(path: string, current: CurrentIndex, entries: IndexEntry[], read: ReadRows): ReindexPlan {
   const before = current.entries ?? [];
   const stays = new Uint8Array(before.length);
   const added: string[] = [];

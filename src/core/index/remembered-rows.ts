@@ -5,7 +5,8 @@ import type { FileStamp } from '../files/stamp';
 /** What is remembered of a session file: its version, and the digest of the row that was made of it. */
 export interface RememberedRow {
   stamp: FileStamp;
-  digest: Buffer;
+  /** A character for each byte. */
+  digest: string;
 }
 
 /** What is remembered of the index as a whole: its digest, and its version as text where its times can tell a change. */
@@ -73,21 +74,19 @@ export class RememberedRows {
   static spell(
     key: string,
     ids: readonly string[],
-    rows: ReadonlyMap<string, RememberedRow>,
+    rows: readonly RememberedRow[],
     { index, isComplete }: { index: RememberedIndex | undefined; isComplete: boolean },
   ): Buffer {
     const stamps = new BigInt64Array(ids.length * STAMP_PARTS);
-    const digests = Buffer.alloc(ids.length * DIGEST_BYTES);
-    ids.forEach((id, i) => {
-      const { stamp, digest } = rows.get(id)!;
+    rows.forEach(({ stamp }, i) => {
       const at = i * STAMP_PARTS;
       stamps[at] = stamp.dev;
       stamps[at + 1] = stamp.ino;
       stamps[at + 2] = stamp.size;
       stamps[at + 3] = stamp.mtimeNs;
       stamps[at + 4] = stamp.ctimeNs;
-      digest.copy(digests, i * DIGEST_BYTES);
     });
+    const digests = Buffer.from(rows.map(({ digest }) => digest).join(''), 'latin1');
     const names = Buffer.from(ids.join('\n'), 'latin1');
     const header: Header = {
       format: FORMAT,
@@ -129,7 +128,7 @@ export class RememberedRows {
   row(place: number): RememberedRow {
     const at = place * STAMP_PARTS;
     const [dev, ino, size, mtimeNs, ctimeNs] = this.stamps.subarray(at, at + STAMP_PARTS);
-    const digest = this.digests.subarray(place * DIGEST_BYTES, (place + 1) * DIGEST_BYTES);
+    const digest = this.digests.toString('latin1', place * DIGEST_BYTES, (place + 1) * DIGEST_BYTES);
     return { stamp: { dev, ino, size, mtimeNs, ctimeNs }, digest };
   }
 

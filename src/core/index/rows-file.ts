@@ -39,41 +39,112 @@ export interface CurrentIndex {
   lastOf: ReadonlyMap<string, number>;
 }
 
+export const NO_INDEX: CurrentIndex = { stamp: 'absent', entries: undefined, lastOf: new Map() };
+
+/**
+ * Whether a row's text is wanted too, or the text that it has, where somebody
+ * has one. The bytes are only lent.
+ */
+export type KeepText = (id: string, bytes: () => Buffer) => boolean | Buffer;
+
 /**
  * Reads the index, of most rows no more than id, time and place. A broken one
  * has no entries.
  *
- * @param keepsText whether a row's text is wanted too. The bytes are only lent.
  * @param onBytes is shown all bytes that are read.
  * @throws HermesctlError `IO_ERROR`
  */
 export function readEntries(
   path: string,
   deps: Deps,
-  keepsText: (id: string, bytes: () => Buffer) => boolean,
+  keepText: KeepText,
   onBytes?: (bytes: Buffer) => void,
 ): CurrentIndex {
-  const current = withFile(deps.fs, path, (file): CurrentIndex => {
-    const entries: IndexEntry[] = [];
-    const texts = new TextStore();
-    const isPlain = scanRows(
-      file.source,
-      ['session_id', 'updated_at'],
-      (row) => {
-        const id = String(row.value(0) ?? '');
-        const { start, end, isNextToLast } = row;
-        const text = keepsText(id, () => row.bytes()) ? texts.copy(row.bytes()) : undefined;
-        entries.push({ id, updatedAt: timeOf(row.value(1)), text, place: { start, end, isNextToLast } });
-      },
-      onBytes ? { onBytes } : {},
-    );
-    const usable = isPlain ? entries : readSlowly(file);
-    const lastOf = new Map<string, number>();
-    for (let i = 0; i < (usable?.length ?? 0); i++) lastOf.set(usable![i].id, i);
-    if (isPlain && lastOf.size < entries.length) keepTextsOfRepeated(entries, lastOf, file);
-    return { stamp: file.stamp, entries: usable, lastOf };
-  });
-  return current ?? { stamp: 'absent', entries: undefined, lastOf: new Map() };
+  return withFile(deps.fs, path, (file) => readOpenEntries(file, keepText, onBytes)) ?? NO_INDEX;
+}
+
+/** {@link readEntries} of an index that is open already. */
+export function readOpenEntries(file: OpenFile, keepText: KeepText, onBytes?: (bytes: Buffer) => void): CurrentIndex {
+  const entries: IndexEntry[] = [];
+  const texts = new TextStore();
+  const isPlain = scanRows(
+    file.source,
+    ['session_id', 'updated_at'],
+    (row) => {
+      const id = String(row.value(0) ?? '');
+      const { start, end, isNextToLast } = row;
+      const kept = keepText(id, () => row.bytes());
+      const text = kept === true ? texts.copy(row.bytes()) : kept === false ? undefined : kept;
+      entries.push({ id, updatedAt: timeOf(row.value(1)), text, place: { start, end, isNextToLast } });
+    },
+    onBytes ? { onBytes } : {},
+  );
+  const usable = isPlain ? entries : readSlowly(file);
+  const lastOf = usable ? lastPlaces(usable) : new Map<string, number>();
+  if (isPlain && lastOf.size < entries.length) keepTextsOfRepeated(entries, lastOf, file);
+  return { stamp: file.stamp, entries: usable, lastOf };
+}
+
+function lastPlaces(entries: readonly IndexEntry[]): Map<string, number> {
+  const lastOf = new Map<string, number>();
+  for (let i = 0; i < entries.length; i++) lastOf.set(entries[i].id, i);
+  return lastOf;
+}
+
+/**
+ * Whether an index is byte for byte the list of these rows, which have their
+ * texts. To compare it costs a fraction of taking it apart.
+ *
+ * @param onBytes is shown all bytes that are read.
+ */
+export function isListOf(entries: readonly IndexEntry[], file: OpenFile, onBytes: (bytes: Buffer) => void): boolean {
+  if (file.stamp.size !== BigInt(lengthOfList(entries))) return false;
+  const reading = new Comparison(file, onBytes);
+  if (entries.length === 0) return reading.goesOnWith(EMPTY);
+  for (let i = 0; i < entries.length; i++) {
+    if (!reading.goesOnWith(i === 0 ? BEFORE_FIRST : BETWEEN) || !reading.goesOnWith(entries[i].text!)) return false;
+  }
+  return reading.goesOnWith(AFTER_LAST);
+}
+
+/** A file that is compared, from its beginning on, with one piece after the other. */
+class Comparison {
+  private bytes = Buffer.allocUnsafe(COMPARE);
+  private at = 0;
+  private filled = 0;
+  private offset = 0;
+
+  constructor(
+    private readonly file: OpenFile,
+    private readonly onBytes: (bytes: Buffer) => void,
+  ) {}
+
+  goesOnWith(piece: Buffer): boolean {
+    const { length } = piece;
+    while (this.filled - this.at < length) if (!this.readOn(length)) return false;
+    const { at } = this;
+    this.at += length;
+    return this.bytes.compare(piece, 0, length, at, at + length) === 0;
+  }
+
+  private readOn(wanted: number): boolean {
+    const { bytes, at, filled } = this;
+    if (wanted > bytes.length) this.bytes = Buffer.allocUnsafe(2 * wanted);
+    bytes.copy(this.bytes, 0, at, filled);
+    this.filled -= at;
+    this.at = 0;
+    const n = this.file.source.read(this.bytes, this.filled, this.bytes.length - this.filled, this.offset);
+    if (n > 0) this.onBytes(this.bytes.subarray(this.filled, this.filled + n));
+    this.filled += n;
+    this.offset += n;
+    return n > 0;
+  }
+}
+
+function lengthOfList(entries: readonly IndexEntry[]): number {
+  if (entries.length === 0) return EMPTY.length;
+  const around = BEFORE_FIRST.length + (entries.length - 1) * BETWEEN.length + AFTER_LAST.length;
+  return entries.reduce((sum, { text }) => sum + text!.length, around);
 }
 
 /** Of a session that stands there twice all rows are looked at. */
@@ -119,8 +190,8 @@ export function entryOf(
   defaults: RowDefaults,
   texts: TextStore = new TextStore(),
 ): IndexEntry & { text: Buffer } {
-  const { text, updatedAt } = compactRowText(source, defaults);
-  return { id: source.id, updatedAt: timeOf(updatedAt.value()), text: texts.keep(text) };
+  const { text, updatedAt } = compactRowText(source, defaults, texts);
+  return { id: source.id, updatedAt: timeOf(updatedAt.value()), text };
 }
 
 /** What a row is sorted by: times of mixed types, which stop the server's rebuild, are compared as numbers. */
@@ -160,10 +231,13 @@ export async function writeIndexFile(
         onBytes(bytes);
         write(bytes);
       };
-      if (entries.every(({ text }) => text !== undefined)) writeEntries(entries, put);
+      const putAll = (old?: OpenFile): void => {
+        for (const piece of pieces(entries, old)) put(piece);
+      };
+      if (entries.every(({ text }) => text !== undefined)) putAll();
       else {
         assertUnchanged(deps.fs, { path, expected });
-        withFile(deps.fs, path, (file) => writeEntries(entries, put, file));
+        withFile(deps.fs, path, putAll);
       }
     },
     deps,
@@ -171,34 +245,40 @@ export async function writeIndexFile(
 }
 
 const COLLECT = 64 * 1024;
+const COMPARE = 256 * 1024;
 const COPY = 1024 * 1024;
 const BEFORE_FIRST = Buffer.from('[\n  ');
 const BETWEEN = Buffer.from(',\n  ');
 const AFTER_LAST = Buffer.from('\n]');
 
+const EMPTY = Buffer.from('[]');
+
 /**
- * Writes the list: texts from memory in pieces that are worth a write, rows
- * that stand in the old file next to one another in one stretch.
+ * The list as it is written: texts from memory in pieces that are worth a
+ * write, rows that stand in the old file next to one another in one stretch.
+ * A piece holds until the next one is asked for.
  */
-function writeEntries(entries: readonly IndexEntry[], write: (bytes: Uint8Array) => void, old?: OpenFile): void {
-  let pieces: Buffer[] = [];
+function* pieces(entries: readonly IndexEntry[], old?: OpenFile): Generator<Buffer> {
+  let texts: Buffer[] = [];
   let size = 0;
-  const flush = (): void => {
-    if (size > 0) write(pieces.length === 1 ? pieces[0] : Buffer.concat(pieces));
-    pieces = [];
+  const collected = (): Buffer => {
+    const piece = Buffer.concat(texts, size);
+    texts = [];
     size = 0;
+    return piece;
   };
-  const put = (bytes: Buffer): void => {
-    pieces.push(bytes);
+  const add = (bytes: Buffer): void => {
+    texts.push(bytes);
     size += bytes.length;
-    if (size >= COLLECT) flush();
   };
-  if (entries.length === 0) put(Buffer.from('[]'));
+  if (entries.length === 0) yield EMPTY;
   for (let i = 0; i < entries.length; i++) {
-    put(i === 0 ? BEFORE_FIRST : BETWEEN);
+    add(i === 0 ? BEFORE_FIRST : BETWEEN);
     const { text, place } = entries[i];
-    if (text !== undefined) put(text);
-    else {
+    if (text !== undefined) {
+      add(text);
+      if (size >= COLLECT) yield collected();
+    } else {
       const { start } = place!;
       let { end } = place!;
       for (;;) {
@@ -208,20 +288,20 @@ function writeEntries(entries: readonly IndexEntry[], write: (bytes: Uint8Array)
         ({ end } = next.place);
         i++;
       }
-      flush();
-      copySpan(old!, start, end, write);
+      yield collected();
+      yield* span(old!, start, end);
     }
   }
-  if (entries.length > 0) put(AFTER_LAST);
-  flush();
+  if (entries.length > 0) add(AFTER_LAST);
+  if (size > 0) yield collected();
 }
 
-function copySpan(file: OpenFile, start: number, end: number, write: (bytes: Uint8Array) => void): void {
+function* span(file: OpenFile, start: number, end: number): Generator<Buffer> {
   const buffer = Buffer.allocUnsafe(Math.min(COPY, end - start));
   for (let at = start; at < end;) {
     const n = file.source.read(buffer, 0, Math.min(buffer.length, end - at), at);
     if (n === 0) throw changedWhileRead(file.path);
-    write(buffer.subarray(0, n));
+    yield buffer.subarray(0, n);
     at += n;
   }
 }

@@ -4,14 +4,18 @@
  * text or two costs more than what is put into it.
  */
 export class TextStore {
-  private room = Buffer.alloc(0);
+  private room: Buffer = Buffer.alloc(0);
   private at = 0;
 
-  /** The bytes of a text as UTF-8. */
-  keep(text: string): Buffer {
+  /**
+   * The bytes of a text as UTF-8.
+   *
+   * @param isAscii whether the text is known to be ASCII, of which the bytes are had much sooner.
+   */
+  keep(text: string, isAscii = false): Buffer {
     // A character of JavaScript is three bytes at most.
-    this.makeRoom(text.length * 3);
-    return this.taken(this.room.write(text, this.at, 'utf8'));
+    this.makeRoom(isAscii ? text.length : text.length * 3);
+    return this.taken(this.room.write(text, this.at, isAscii ? 'latin1' : 'utf8'));
   }
 
   copy(bytes: Buffer): Buffer {

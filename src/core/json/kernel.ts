@@ -18,6 +18,7 @@ interface Exports {
   value(pos: number, end: number): number;
   items(pos: number, end: number, started: number, names: number, max: number): void;
   members(pos: number, end: number, started: number, names: number, max: number): void;
+  messages(pos: number, end: number, started: number, names: number): void;
 }
 
 const PAGE = 64 * 1024;
@@ -29,16 +30,22 @@ const MASKS = 64;
 const NAMES = 512;
 const NAME_BYTES = 16;
 const RECORDS = 8192;
+const KNOWN = 57344;
+const KNOWN_BYTES = 48;
 const WORD = 4;
 
 const STOPPED_AT = 0;
 const COUNT = 1;
 const AT_CLOSING = 2;
 const LONE_SURROGATE = 3;
+const KNOWN_COUNT = 4;
+const USERS = 6;
+const LAST_TIME_START = 7;
+const LAST_TIME_END = 8;
 
 /** Words of a record before the places of the wanted members. */
 const ITEM_WORDS = 2;
-const MEMBER_WORDS = 4;
+const MEMBER_WORDS = 5;
 
 /** Names of members to look out for: at most 32, of at most 15 plain ASCII characters each. */
 export class Names {
@@ -55,6 +62,23 @@ export class Names {
   }
 }
 
+const OF_MESSAGES = new Names('role', 'timestamp', '_ts', '_partial');
+
+/** Keys to know again: at most 170, of at most 47 plain ASCII characters each. */
+export class KnownKeys {
+  readonly bytes: Buffer;
+  readonly count: number;
+
+  constructor(names: readonly string[]) {
+    this.count = names.length;
+    this.bytes = Buffer.alloc(names.length * KNOWN_BYTES);
+    names.forEach((name, i) => {
+      this.bytes.write(name, i * KNOWN_BYTES, 'latin1');
+      this.bytes[(i + 1) * KNOWN_BYTES - 1] = name.length;
+    });
+  }
+}
+
 /** One instance of the kernel, with its memory, of which a window for a reader is the most. */
 export class Kernel {
   /** All of its memory, by the addresses it counts in. Another one after {@link grow}. */
@@ -62,6 +86,7 @@ export class Kernel {
   /** The same as words; the records of the last walk are in there. */
   words!: Int32Array;
   private names: Names | undefined;
+  private known: KnownKeys | undefined;
 
   private constructor(private readonly code: Exports) {
     this.look();
@@ -116,15 +141,38 @@ export class Kernel {
   /** Records of the items that lie whole before `end`; how many. */
   items(pos: number, end: number, started: boolean, wanted: Names): number {
     this.setNames(wanted);
-    const room = (LOW - RECORDS) / WORD / wanted.itemWords;
+    const room = (KNOWN - RECORDS) / WORD / wanted.itemWords;
     this.code.items(pos, end, started ? 1 : 0, wanted.count, Math.floor(room));
     return this.words[COUNT];
   }
 
+  /** Passes over the messages that lie whole before `end` and are spelled plainly; how many. {@link users} and {@link lastTime} are of these. */
+  messages(pos: number, end: number, started: boolean): number {
+    this.setNames(OF_MESSAGES);
+    this.code.messages(pos, end, started ? 1 : 0, OF_MESSAGES.count);
+    return this.words[COUNT];
+  }
+
+  /** How many of the messages are the user's. */
+  get users(): number {
+    return this.words[USERS];
+  }
+
+  /** The last of their times that counts, in epoch seconds; undefined where none does. */
+  get lastTime(): number | undefined {
+    const start = this.words[LAST_TIME_START];
+    return start === 0 ? undefined : Number(this.bytes.toString('latin1', start, this.words[LAST_TIME_END]));
+  }
+
   /** Records of the members that lie whole before `end` and before the first of these names; how many. */
-  members(pos: number, end: number, started: boolean, stops: Names): number {
+  members(pos: number, end: number, started: boolean, stops: Names, known: KnownKeys): number {
     this.setNames(stops);
-    const room = (LOW - RECORDS) / WORD / MEMBER_WORDS;
+    if (this.known !== known) {
+      this.known = known;
+      this.words[KNOWN_COUNT] = known.count;
+      known.bytes.copy(this.bytes, KNOWN);
+    }
+    const room = (KNOWN - RECORDS) / WORD / MEMBER_WORDS;
     this.code.members(pos, end, started ? 1 : 0, stops.count, Math.floor(room));
     return this.words[COUNT];
   }
@@ -155,5 +203,10 @@ export class Kernel {
 
 /** The word of {@link Kernel.words} at which the records begin. */
 export const FIRST_RECORD = RECORDS / WORD;
-/** Words of a record of a member: start and end of the key, start and end of the value. */
+/**
+ * Words of a record of a member: start and end of the key, start and end of
+ * the value, and one of which the lowest byte tells which {@link KnownKeys} it
+ * is, by its place, or {@link UNKNOWN_KEY}, and the next one is the value's first.
+ */
 export const MEMBER_RECORD = MEMBER_WORDS;
+export const UNKNOWN_KEY = 0xff;

@@ -8,11 +8,14 @@
 ;;
 ;; Memory, in bytes:
 ;;      0  words: where a walk stopped, how many records it made, whether it met the closing bracket,
-;;         whether half a surrogate pair was seen (stays until it is cleared)
+;;         whether half a surrogate pair was seen (stays until it is cleared),
+;;         how many keys are known, and after which of them the walk is; of messages, how many are the
+;;         user's, and where the last time that counts begins and ends
 ;;     64  masks of 0 to 16 bytes, 16 bytes each
 ;;    512  names of wanted keys, 16 bytes each, padded with zeros; longest 15
 ;;   1024  stack of open containers, a byte each
 ;;   8192  records
+;;  57344  known keys, 48 bytes each: up to 47 of the key, padded with zeros, and its length in the last
 ;;  65536  the window; behind its end at least 16 bytes that may be read; 64 bytes at once only in front of it
 (module
   (memory (export "memory") 1)
@@ -175,18 +178,27 @@
 
   ;; Behind white space; may be the end.
   (func $space (param $p i32) (param $end i32) (result i32)
-    (local $c i32)
+    (local $v v128) (local $m i32)
     (block $out
+      (br_if $out (i32.ge_u (local.get $p) (local.get $end)))
+      (br_if $out (i32.gt_u (i32.load8_u (local.get $p)) (i32.const 0x20)))
       (loop $again
-        (br_if $out (i32.ge_u (local.get $p) (local.get $end)))
-        (local.set $c (i32.load8_u (local.get $p)))
-        (br_if $out (i32.gt_u (local.get $c) (i32.const 0x20)))
-        (if (i32.or
-              (i32.or (i32.eq (local.get $c) (i32.const 0x20)) (i32.eq (local.get $c) (i32.const 0x0a)))
-              (i32.or (i32.eq (local.get $c) (i32.const 0x0d)) (i32.eq (local.get $c) (i32.const 0x09))))
+        (local.set $v (v128.load (local.get $p)))
+        (local.set $m (i32.xor (i32.const 0xffff) (i8x16.bitmask
+          (v128.or
+            (v128.or
+              (i8x16.eq (local.get $v) (i8x16.splat (i32.const 0x20)))
+              (i8x16.eq (local.get $v) (i8x16.splat (i32.const 0x0a))))
+            (v128.or
+              (i8x16.eq (local.get $v) (i8x16.splat (i32.const 0x0d)))
+              (i8x16.eq (local.get $v) (i8x16.splat (i32.const 0x09))))))))
+        (if (i32.eqz (local.get $m))
           (then
-            (local.set $p (i32.add (local.get $p) (i32.const 1)))
-            (br $again)))))
+            (local.set $p (i32.add (local.get $p) (i32.const 16)))
+            (br_if $again (i32.lt_u (local.get $p) (local.get $end)))
+            (return (local.get $end)))))
+      (local.set $p (i32.add (local.get $p) (i32.ctz (local.get $m))))
+      (if (i32.gt_u (local.get $p) (local.get $end)) (then (return (local.get $end)))))
     (local.get $p))
 
   (func $digit (param $p i32) (result i32)
@@ -197,7 +209,7 @@
     (block $out
       (loop $again
         (br_if $out (i32.ge_u (local.get $p) (local.get $end)))
-        (br_if $out (i32.eqz (call $digit (local.get $p))))
+        (br_if $out (i32.ge_u (i32.sub (i32.load8_u (local.get $p)) (i32.const 0x30)) (i32.const 10)))
         (local.set $p (i32.add (local.get $p) (i32.const 1)))
         (br $again)))
     (local.get $p))
@@ -262,6 +274,18 @@
     (call $colon (i32.add (local.get $p) (i32.const 1)) (local.get $end)))
 
   (func $colon (param $p i32) (param $end i32) (result i32)
+    ;; Mostly a colon, a space and the value, or a colon and the value.
+    (if (i32.lt_u (i32.add (local.get $p) (i32.const 2)) (local.get $end))
+      (then
+        (if (i32.eq (i32.load16_u (local.get $p)) (i32.const 0x203a))
+          (then
+            (if (i32.gt_u (i32.load8_u offset=2 (local.get $p)) (i32.const 0x20))
+              (then (return (i32.add (local.get $p) (i32.const 2))))))
+          (else
+            (if (i32.and
+                  (i32.eq (i32.load8_u (local.get $p)) (i32.const 0x3a))
+                  (i32.gt_u (i32.load8_u offset=1 (local.get $p)) (i32.const 0x20)))
+              (then (return (i32.add (local.get $p) (i32.const 1)))))))))
     (local.set $p (call $space (local.get $p) (local.get $end)))
     (if (i32.ge_u (local.get $p) (local.get $end)) (then (return (i32.const 0))))
     (if (i32.ne (i32.load8_u (local.get $p)) (i32.const 0x3a)) (then (return (i32.const 0))))
@@ -302,7 +326,8 @@
         (if (i32.eqz (local.get $p)) (then (return (i32.const 0)))))
       (loop $behind
         (if (i32.eqz (local.get $depth)) (then (return (local.get $p))))
-        (local.set $p (call $space (local.get $p) (local.get $end)))
+        (if (i32.le_u (i32.load8_u (local.get $p)) (i32.const 0x20))
+          (then (local.set $p (call $space (local.get $p) (local.get $end)))))
         (if (i32.ge_u (local.get $p) (local.get $end)) (then (return (i32.const 0))))
         (local.set $c (i32.load8_u (local.get $p)))
         (if (i32.eq (local.get $c) (i32.const 0x2c))
@@ -356,6 +381,39 @@
         (br $again)))
     (i32.const -1))
 
+  ;; Which of the known keys a key is: from 0; 255 none. The one after the last that was met is looked at first.
+  (func $known (param $p i32) (param $length i32) (result i32)
+    (local $place i32) (local $tries i32) (local $slot i32) (local $i i32) (local $left i32)
+    (if (i32.ge_u (local.get $length) (i32.const 48)) (then (return (i32.const 255))))
+    (local.set $place (i32.load (i32.const 20)))
+    (local.set $tries (i32.load (i32.const 16)))
+    (block $none
+      (loop $again
+        (br_if $none (i32.eqz (local.get $tries)))
+        (if (i32.ge_u (local.get $place) (i32.load (i32.const 16))) (then (local.set $place (i32.const 0))))
+        (local.set $slot (i32.mul (local.get $place) (i32.const 48)))
+        (block $other
+          (br_if $other (i32.ne (i32.load8_u offset=57391 (local.get $slot)) (local.get $length)))
+          (local.set $i (i32.const 0))
+          (loop $parts
+            (local.set $left (i32.sub (local.get $length) (local.get $i)))
+            (if (i32.gt_u (local.get $left) (i32.const 16)) (then (local.set $left (i32.const 16))))
+            (br_if $other (i32.eqz (i8x16.all_true (i8x16.eq
+              (v128.and
+                (v128.load (i32.add (local.get $p) (local.get $i)))
+                (v128.load offset=64 (i32.shl (local.get $left) (i32.const 4))))
+              (v128.and
+                (v128.load offset=57344 (i32.add (local.get $slot) (local.get $i)))
+                (v128.load offset=64 (i32.shl (local.get $left) (i32.const 4))))))))
+            (local.set $i (i32.add (local.get $i) (i32.const 16)))
+            (br_if $parts (i32.lt_u (local.get $i) (local.get $length))))
+          (i32.store (i32.const 20) (i32.add (local.get $place) (i32.const 1)))
+          (return (local.get $place)))
+        (local.set $place (i32.add (local.get $place) (i32.const 1)))
+        (local.set $tries (i32.sub (local.get $tries) (i32.const 1)))
+        (br $again)))
+    (i32.const 255))
+
   ;; Stands at an object's brace: behind it, with the places of the wanted members in the record; else 0.
   (func $object (param $p i32) (param $end i32) (param $names i32) (param $record i32) (result i32)
     (local $q i32) (local $i i32)
@@ -381,7 +439,10 @@
           (if (i32.load offset=8 (local.get $i)) (then (return (i32.const 0))))
           (i32.store offset=8 (local.get $i) (local.get $p))
           (i32.store offset=12 (local.get $i) (local.get $q))))
-      (local.set $p (call $space (local.get $q) (local.get $end)))
+      (local.set $p (local.get $q))
+      ;; A call costs more than this look. Behind the end it may see anything.
+      (if (i32.le_u (i32.load8_u (local.get $p)) (i32.const 0x20))
+        (then (local.set $p (call $space (local.get $p) (local.get $end)))))
       (if (i32.ge_u (local.get $p) (local.get $end)) (then (return (i32.const 0))))
       (if (i32.eq (i32.load8_u (local.get $p)) (i32.const 0x2c))
         (then
@@ -429,12 +490,117 @@
     (i32.store (i32.const 0) (local.get $next))
     (i32.store (i32.const 4) (local.get $count)))
 
+  ;; Whether this is a number above zero of at most 40 digits and points that begins with a digit, as times are.
+  (func $time (param $p i32) (param $end i32) (result i32)
+    (local $c i32)
+    (if (i32.gt_u (i32.sub (i32.sub (local.get $end) (local.get $p)) (i32.const 1)) (i32.const 39))
+      (then (return (i32.const 0))))
+    (if (i32.eq (i32.load8_u (local.get $p)) (i32.const 0x30)) (then (return (i32.const 0))))
+    (if (i32.eqz (call $digit (local.get $p))) (then (return (i32.const 0))))
+    (loop $again
+      (local.set $c (i32.load8_u (local.get $p)))
+      (if (i32.eqz (i32.or
+            (i32.lt_u (i32.sub (local.get $c) (i32.const 0x30)) (i32.const 10))
+            (i32.eq (local.get $c) (i32.const 0x2e))))
+        (then (return (i32.const 0))))
+      (local.set $p (i32.add (local.get $p) (i32.const 1)))
+      (br_if $again (i32.lt_u (local.get $p) (local.get $end))))
+    (i32.const 1))
+
+  ;; Whether a member that may not be there, at this place of the record, is null or such a number.
+  (func $time_or_none (param $member i32) (result i32)
+    (local $p i32)
+    (local.set $p (i32.load (local.get $member)))
+    (if (i32.eqz (local.get $p)) (then (return (i32.const 1))))
+    (if (i32.eq (i32.load8_u (local.get $p)) (i32.const 0x6e)) (then (return (i32.const 1))))
+    (call $time (local.get $p) (i32.load offset=4 (local.get $member))))
+
+  ;; Messages of an array, as items are walked: how many there are, how many of them have the role "user", and
+  ;; the last time that counts, of those whose role is not "tool": _ts, else timestamp. Stops in front of a
+  ;; message that does not spell that plainly: whose role is no string or has an escape, whose times are
+  ;; anything but numbers above zero or null, or that is an interrupted answer. The names are role, timestamp,
+  ;; _ts and _partial.
+  (func (export "messages") (param $p i32) (param $end i32) (param $started i32) (param $names i32)
+    (local $count i32) (local $users i32) (local $next i32) (local $q i32) (local $role i32)
+    (i32.store (i32.const 8) (i32.const 0))
+    (i32.store (i32.const 28) (i32.const 0))
+    (local.set $next (local.get $p))
+    (block $stop
+      (loop $items
+        (local.set $p (call $space (local.get $next) (local.get $end)))
+        (br_if $stop (i32.ge_u (local.get $p) (local.get $end)))
+        (if (i32.eq (i32.load8_u (local.get $p)) (i32.const 0x5d))
+          (then
+            (i32.store (i32.const 8) (i32.const 1))
+            (br $stop)))
+        (if (local.get $started)
+          (then
+            (br_if $stop (i32.ne (i32.load8_u (local.get $p)) (i32.const 0x2c)))
+            (local.set $p (call $space (i32.add (local.get $p) (i32.const 1)) (local.get $end)))
+            (br_if $stop (i32.ge_u (local.get $p) (local.get $end)))))
+        (if (i32.eq (i32.load8_u (local.get $p)) (i32.const 0x7b))
+          (then
+            (memory.fill (i32.const 8192) (i32.const 0) (i32.const 40))
+            (local.set $p (call $object (local.get $p) (local.get $end) (local.get $names) (i32.const 8192)))
+            (br_if $stop (i32.eqz (local.get $p)))
+            ;; 1 for the user, 2 for a tool.
+            (local.set $role (i32.const 0))
+            (local.set $q (i32.load (i32.const 8200)))
+            (if (local.get $q)
+              (then
+                (br_if $stop (i32.ne (i32.load8_u (local.get $q)) (i32.const 0x22)))
+                (if (i32.eq (i32.sub (i32.load (i32.const 8204)) (local.get $q)) (i32.const 6))
+                  (then
+                    (if (i32.eq (i32.load offset=1 (local.get $q)) (i32.const 0x72657375))
+                      (then (local.set $role (i32.const 1))))
+                    (if (i32.eq (i32.load offset=1 (local.get $q)) (i32.const 0x6c6f6f74))
+                      (then (local.set $role (i32.const 2))))))
+                (if (i32.eqz (local.get $role))
+                  (then
+                    (loop $plain
+                      (br_if $stop (i32.eq (i32.load8_u (local.get $q)) (i32.const 0x5c)))
+                      (local.set $q (i32.add (local.get $q) (i32.const 1)))
+                      (br_if $plain (i32.lt_u (local.get $q) (i32.load (i32.const 8204)))))))))
+            (br_if $stop (i32.eqz (call $time_or_none (i32.const 8208))))
+            (br_if $stop (i32.eqz (call $time_or_none (i32.const 8216))))
+            ;; Whether an interrupted answer counts hangs on its text.
+            (local.set $q (i32.load (i32.const 8224)))
+            (if (local.get $q) (then (br_if $stop (i32.ne (i32.load8_u (local.get $q)) (i32.const 0x66)))))
+            (local.set $users (i32.add (local.get $users) (i32.eq (local.get $role) (i32.const 1))))
+            (if (i32.ne (local.get $role) (i32.const 2))
+              (then
+                (local.set $q (i32.const 8216))
+                (if (i32.eqz (call $is_number (local.get $q))) (then (local.set $q (i32.const 8208))))
+                (if (call $is_number (local.get $q))
+                  (then
+                    (i32.store (i32.const 28) (i32.load (local.get $q)))
+                    (i32.store (i32.const 32) (i32.load offset=4 (local.get $q))))))))
+          (else
+            (local.set $p (call $value (local.get $p) (local.get $end)))
+            (br_if $stop (i32.eqz (local.get $p)))))
+        (local.set $count (i32.add (local.get $count) (i32.const 1)))
+        (local.set $started (i32.const 1))
+        (local.set $next (local.get $p))
+        (br $items)))
+    (i32.store (i32.const 0) (local.get $next))
+    (i32.store (i32.const 4) (local.get $count))
+    (i32.store (i32.const 24) (local.get $users)))
+
+  ;; Whether a member, at this place of the record, is there and is not null.
+  (func $is_number (param $member i32) (result i32)
+    (local $p i32)
+    (local.set $p (i32.load (local.get $member)))
+    (if (i32.eqz (local.get $p)) (then (return (i32.const 0))))
+    (i32.ne (i32.load8_u (local.get $p)) (i32.const 0x6e)))
+
   ;; Members of an object in the same way, a record of each: start and end of the key, quotes included,
-  ;; and of the value. Stops in front of a member that is one of the names, or whose key has an escape.
+  ;; and of the value; which known key it is, and in the next byte the first of the value. Stops in front
+  ;; of a member that is one of the names, or whose key has an escape.
   (func (export "members") (param $p i32) (param $end i32) (param $started i32) (param $names i32) (param $max i32)
     (local $count i32) (local $record i32) (local $next i32) (local $start i32) (local $q i32)
     (local.set $record (i32.const 8192))
     (i32.store (i32.const 8) (i32.const 0))
+    (if (i32.eqz (local.get $started)) (then (i32.store (i32.const 20) (i32.const 0))))
     (local.set $next (local.get $p))
     (block $stop
       (loop $members
@@ -458,6 +624,8 @@
         (br_if $stop (i32.ge_s
           (call $wanted (local.get $p) (i32.sub (local.get $q) (local.get $p)) (local.get $names))
           (i32.const 0)))
+        (i32.store offset=16 (local.get $record)
+          (call $known (local.get $p) (i32.sub (local.get $q) (local.get $p))))
         (local.set $q (i32.add (local.get $q) (i32.const 1)))
         (i32.store (local.get $record) (local.get $start))
         (i32.store offset=4 (local.get $record) (local.get $q))
@@ -467,7 +635,8 @@
         (br_if $stop (i32.eqz (local.get $q)))
         (i32.store offset=8 (local.get $record) (local.get $p))
         (i32.store offset=12 (local.get $record) (local.get $q))
-        (local.set $record (i32.add (local.get $record) (i32.const 16)))
+        (i32.store8 offset=17 (local.get $record) (i32.load8_u (local.get $p)))
+        (local.set $record (i32.add (local.get $record) (i32.const 20)))
         (local.set $count (i32.add (local.get $count) (i32.const 1)))
         (local.set $started (i32.const 1))
         (local.set $next (local.get $q))

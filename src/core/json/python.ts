@@ -18,7 +18,10 @@ export function truthy(value: unknown): boolean {
 /** {@link truthy} of a value as it is spelled; only of numbers, and of containers with something between their brackets, it is decoded. */
 export function isTruthy(raw: RawJson): boolean {
   const { text } = raw;
-  switch (text.charCodeAt(0)) {
+  const first = text.charCodeAt(0);
+  // A number that begins so is not zero.
+  if (first >= 0x31 && first <= 0x39) return true;
+  switch (first) {
     case 0x6e: // null
     case 0x66: // false
       return false;

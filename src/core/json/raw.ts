@@ -10,15 +10,19 @@ export class RawJson {
   private decoded: unknown;
   private isDecoded = false;
 
-  constructor(readonly text: string) {}
+  constructor(
+    readonly text: string,
+    /** Whether it is one of the objects below, of which each text has but one. */
+    readonly isCommon = false,
+  ) {}
 
   static fromBytes(bytes: Buffer): RawJson {
     return new RawJson(bytes.toString('utf8'));
   }
 
-  /** The value at this place, which was walked over. What is spelled most is one object each. */
-  static at(bytes: Buffer, start: number, end: number): RawJson {
-    switch (bytes[start]) {
+  /** What is spelled most is one object each, told by its first byte and its length; undefined where it is anything else. */
+  static common(first: number, length: number): RawJson | undefined {
+    switch (first) {
       case 0x6e:
         return NULL;
       case 0x74:
@@ -26,15 +30,14 @@ export class RawJson {
       case 0x66:
         return FALSE;
       case 0x30:
-        if (end === start + 1) return ZERO;
-        break;
+        return length === 1 ? ZERO : undefined;
       case 0x7b:
-        if (end === start + 2) return EMPTY_OBJECT;
-        break;
+        return length === 2 ? EMPTY_OBJECT : undefined;
       case 0x5b:
-        if (end === start + 2) return EMPTY_ARRAY;
+        return length === 2 ? EMPTY_ARRAY : undefined;
+      default:
+        return undefined;
     }
-    return new RawJson(bytes.toString('utf8', start, end));
   }
 
   /** A value made here: `JSON.stringify`'s spelling. `undefined` is null. */
@@ -57,12 +60,12 @@ export class RawJson {
   }
 }
 
-export const NULL = new RawJson('null');
-export const FALSE = new RawJson('false');
-export const TRUE = new RawJson('true');
-export const ZERO = new RawJson('0');
-export const EMPTY_OBJECT = new RawJson('{}');
-export const EMPTY_ARRAY = new RawJson('[]');
+export const NULL = new RawJson('null', true);
+export const FALSE = new RawJson('false', true);
+export const TRUE = new RawJson('true', true);
+export const ZERO = new RawJson('0', true);
+export const EMPTY_OBJECT = new RawJson('{}', true);
+export const EMPTY_ARRAY = new RawJson('[]', true);
 
 /**
  * Python's `repr` of a float. Both languages print the shortest digits that

@@ -1,7 +1,7 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 
 import { findFlatMember, type FlatMember } from './flat';
-import type { Kernel, Names } from './kernel';
+import type { Kernel, KnownKeys, Names } from './kernel';
 import { JsonSyntaxError } from './syntax-error';
 import { Window } from './window';
 
@@ -312,13 +312,28 @@ export class JsonReader {
   }
 
   /**
+   * Walks over as many messages of the array entered last as can be walked at
+   * once and are spelled plainly. What they tell is asked of {@link messageFacts}.
+   *
+   * @returns as {@link takeItems}.
+   */
+  takeMessages(): number {
+    return this.take((kernel, started) => kernel.messages(this.pos, this.end, started));
+  }
+
+  /** Of the messages that were taken last: how many are the user's, and the last time that counts, in epoch seconds. */
+  get messageFacts(): { users: number; lastTime: number | undefined } {
+    return this.kernel!;
+  }
+
+  /**
    * Walks over as many members of the object entered last as can be walked at
    * once, and over none of these names. A record has `MEMBER_RECORD` words:
    * start and end of the key, quotes included, which has no escapes, and start
-   * and end of the value. Else as {@link takeItems}.
+   * and end of the value, and which of the known keys it is. Else as {@link takeItems}.
    */
-  takeMembers(stops: Names): number {
-    return this.take((kernel, started) => kernel.members(this.pos, this.end, started, stops));
+  takeMembers(stops: Names, known: KnownKeys): number {
+    return this.take((kernel, started) => kernel.members(this.pos, this.end, started, stops, known));
   }
 
   private take(walk: (kernel: Kernel, started: boolean) => number): number {

@@ -3,9 +3,10 @@ import * as path from 'node:path';
 import { isTruthy, strip, toInt, truthy } from '../json/python';
 import { EMPTY_ARRAY, EMPTY_OBJECT, FALSE, NULL, RawJson, TRUE, ZERO } from '../json/raw';
 import { expandUser } from '../location/location';
-import type { Fields } from './fields';
+import { type Fields, MetadataFields } from './fields';
 import type { TranscriptFacts } from './transcript';
 import { DEFAULT_TITLE } from './text';
+import { WRITER_ORDER } from './writer';
 
 /**
  * One session as the index and every list show it: the store's own keys in the
@@ -54,74 +55,6 @@ export class SessionRow {
   }
 }
 
-/** Every key a compact row can have, in order. */
-export const ROW_KEYS = [
-  'session_id',
-  'title',
-  'workspace',
-  'model',
-  'model_provider',
-  'message_count',
-  'created_at',
-  'updated_at',
-  'last_message_at',
-  'pinned',
-  'archived',
-  'project_id',
-  'profile',
-  'input_tokens',
-  'output_tokens',
-  'estimated_cost',
-  'cache_read_tokens',
-  'cache_write_tokens',
-  'cache_hit_percent',
-  'personality',
-  'compression_anchor_visible_idx',
-  'compression_anchor_message_key',
-  'compression_anchor_summary',
-  'pre_compression_snapshot',
-  'context_engine',
-  'compression_anchor_engine',
-  'compression_anchor_mode',
-  'compression_anchor_details',
-  'context_engine_state',
-  'context_length',
-  'threshold_tokens',
-  'last_prompt_tokens',
-  'post_compression_context_tokens_estimate',
-  'compression_recovery',
-  'recommended_recovery_action',
-  'gateway_routing',
-  'gateway_routing_history',
-  'manual_title',
-  'parent_session_id',
-  'created_workspace',
-  'compression_recovery_source_session_id',
-  'compression_recovery_action',
-  'worktree_path',
-  'worktree_branch',
-  'worktree_repo_root',
-  'worktree_created_at',
-  'user_message_count',
-  'active_stream_id',
-  'pending_user_message',
-  'has_pending_user_message',
-  'is_cli_session',
-  'source_tag',
-  'raw_source',
-  'session_source',
-  'source_label',
-  'read_only',
-  'enabled_toolsets',
-  'composer_draft',
-  'process_wakeup_pause',
-  'share_token',
-  'share_created_at',
-  'is_streaming',
-] as const;
-
-type RowKey = (typeof ROW_KEYS)[number];
-
 /** What a session that records none of these is taken to have. */
 export interface RowDefaults {
   workspace: string;
@@ -142,6 +75,148 @@ export interface RowSource {
   knownMessageCount?: number | undefined;
 }
 
+/** How a row's value is made of the session's member of the same key alone; undefined where the row has no such key. */
+type OwnRule = (own: RawJson) => RawJson | undefined;
+/** The same where more than that member counts. */
+type ContextRule = (own: RawJson, context: RowContext) => RawJson | undefined;
+type Rule = OwnRule | { inContext: ContextRule };
+
+/** What the rules look at beside the member that they are for. */
+export class RowContext {
+  readonly isPending: boolean;
+  private knownWorkspace: RawJson | undefined;
+
+  constructor(
+    readonly source: RowSource,
+    readonly defaults: RowDefaults,
+  ) {
+    this.isPending = this.isSet('pending_user_message');
+  }
+
+  /** The session's member of the key at this place among those of rows. */
+  own(place: number): RawJson {
+    const { fields } = this.source;
+    if (!(fields instanceof MetadataFields)) return fields.get(ROW_KEYS[place]) ?? NULL;
+    const at = placeInFile(place);
+    return at < 0 ? NULL : (fields.at(at) ?? NULL);
+  }
+
+  at(key: string): RawJson {
+    return this.source.fields.get(key) ?? NULL;
+  }
+
+  isSet(key: string): boolean {
+    return isTruthy(this.at(key));
+  }
+
+  path(raw: RawJson): RawJson | undefined {
+    return storedPath(raw, this.defaults.userHome);
+  }
+
+  get workspace(): RawJson {
+    return (this.knownWorkspace ??= this.path(this.at('workspace')) ?? RawJson.of(this.defaults.workspace));
+  }
+
+  get isRecovery(): boolean {
+    return this.isSet('compression_recovery_source_session_id') || this.isSet('compression_recovery_action');
+  }
+}
+
+const asIs: OwnRule = (own) => own;
+const orNull: OwnRule = (own) => (isTruthy(own) ? own : NULL);
+const orZero: OwnRule = (own) => (isTruthy(own) ? own : ZERO);
+const bool: OwnRule = (own) => (isTruthy(own) ? TRUE : FALSE);
+const object: OwnRule = (own) => (own.text.startsWith('{') ? own : EMPTY_OBJECT);
+const inContext = (rule: ContextRule): Rule => ({ inContext: rule });
+const ifRecovery = inContext((own, { isRecovery }) =>
+  isRecovery ? (isTruthy(own) ? stripped(own) : NULL) : undefined,
+);
+const ifWorktree = (rule: ContextRule): Rule =>
+  inContext((own, context) => (context.isSet('worktree_path') ? rule(own, context) : undefined));
+const pathOrNull: ContextRule = (own, context) => context.path(own) ?? NULL;
+
+/** Every key a compact row can have, in order, and what stands there. */
+const ROW = [
+  ['session_id', inContext((_, { source }) => RawJson.of(source.id))],
+  ['title', inContext((own, { source }) => (source.fields.has('title') ? own : RawJson.of(DEFAULT_TITLE)))],
+  ['workspace', inContext((_, context) => context.workspace)],
+  ['model', inContext((own, { source, defaults }) => (source.fields.has('model') ? own : RawJson.of(defaults.model)))],
+  ['model_provider', (own) => provider(own)],
+  ['message_count', inContext((_, context) => messageCount(context))],
+  ['created_at', orNull],
+  ['updated_at', orNull],
+  ['last_message_at', inContext((_, context) => lastMessageAt(context))],
+  ['pinned', bool],
+  ['archived', bool],
+  ['project_id', orNull],
+  ['profile', asIs],
+  ['input_tokens', orZero],
+  ['output_tokens', orZero],
+  ['estimated_cost', asIs],
+  ['cache_read_tokens', orZero],
+  ['cache_write_tokens', orZero],
+  [
+    'cache_hit_percent',
+    inContext((_, context) => cacheHitPercent(context.at('cache_read_tokens'), context.at('input_tokens'))),
+  ],
+  ['personality', asIs],
+  ['compression_anchor_visible_idx', asIs],
+  ['compression_anchor_message_key', asIs],
+  ['compression_anchor_summary', asIs],
+  ['pre_compression_snapshot', bool],
+  ['context_engine', asIs],
+  ['compression_anchor_engine', asIs],
+  ['compression_anchor_mode', asIs],
+  ['compression_anchor_details', object],
+  ['context_engine_state', object],
+  ['context_length', asIs],
+  ['threshold_tokens', asIs],
+  ['last_prompt_tokens', asIs],
+  ['post_compression_context_tokens_estimate', (own) => positiveInt(own)],
+  ['compression_recovery', object],
+  ['recommended_recovery_action', asIs],
+  ['gateway_routing', (own) => (own.text.startsWith('{') ? own : NULL)],
+  ['gateway_routing_history', (own) => (own.text.startsWith('[') ? own : EMPTY_ARRAY)],
+  ['manual_title', bool],
+  ['parent_session_id', (own) => (isTruthy(own) ? own : undefined)],
+  ['created_workspace', inContext((own, context) => context.path(own) ?? context.workspace)],
+  ['compression_recovery_source_session_id', ifRecovery],
+  ['compression_recovery_action', ifRecovery],
+  ['worktree_path', ifWorktree(pathOrNull)],
+  ['worktree_branch', ifWorktree(orNull)],
+  ['worktree_repo_root', ifWorktree(pathOrNull)],
+  ['worktree_created_at', ifWorktree(asIs)],
+  ['user_message_count', inContext((_, { source }) => RawJson.of(source.transcript?.userCount))],
+  ['active_stream_id', asIs],
+  ['pending_user_message', asIs],
+  ['has_pending_user_message', inContext((_, { isPending }) => (isPending ? TRUE : FALSE))],
+  ['is_cli_session', bool],
+  ['source_tag', asIs],
+  ['raw_source', asIs],
+  ['session_source', asIs],
+  ['source_label', asIs],
+  ['read_only', bool],
+  ['enabled_toolsets', asIs],
+  ['composer_draft', object],
+  ['process_wakeup_pause', object],
+  ['share_token', (own) => (isTruthy(own) ? stripped(own) : NULL)],
+  ['share_created_at', asIs],
+  ['is_streaming', () => FALSE],
+] as const satisfies readonly (readonly [key: string, rule: Rule])[];
+
+type RowKey = (typeof ROW)[number][0];
+
+/** Every key a compact row can have, in order. */
+export const ROW_KEYS: readonly RowKey[] = ROW.map(([key]) => key);
+const RULES: readonly Rule[] = ROW.map(([, rule]) => rule);
+/** Where each is among the keys of a session file. Made when the first row is. */
+let keyPlaces: readonly number[] | undefined;
+
+/** Where a row's key is among those of the writer of session files; -1 where these have none such. */
+export function placeInFile(place: number): number {
+  return (keyPlaces ??= ROW_KEYS.map((key) => WRITER_ORDER.indexOf(key)))[place];
+}
+
 /**
  * The compact row of a session: every key of the server's `compact()`, with
  * its defaults and coercions (reference: webui-store §2.1, §3). Values that
@@ -150,105 +225,50 @@ export interface RowSource {
  */
 export function compactRow(source: RowSource, defaults: RowDefaults): SessionRow {
   const row = new Map<string, RawJson>();
-  eachRowMember(source, defaults, (key, raw) => row.set(key, raw));
+  eachRowMember(source, defaults, (place, raw) => row.set(ROW_KEYS[place], raw));
   return new SessionRow(row);
 }
 
-/** The members of {@link compactRow}, one by one, for who makes no row of them. */
+/**
+ * The members of {@link compactRow}, one by one, for who makes no row of them.
+ *
+ * @param put is told the place of the key among {@link ROW_KEYS}.
+ */
 export function eachRowMember(
   source: RowSource,
   defaults: RowDefaults,
-  put: (key: RowKey, raw: RawJson) => unknown,
+  put: (place: number, raw: RawJson) => unknown,
 ): void {
-  const { fields, transcript } = source;
-  const at = (key: string): RawJson => fields.get(key) ?? NULL;
-  const isSet = (key: string): boolean => isTruthy(at(key));
-  const orElse = (key: string, fallback: RawJson): RawJson => {
-    const raw = at(key);
-    return isTruthy(raw) ? raw : fallback;
-  };
-  const bool = (key: string): RawJson => (isSet(key) ? TRUE : FALSE);
-  const object = (key: string, fallback: RawJson): RawJson => {
-    const raw = at(key);
-    return raw.text.startsWith('{') ? raw : fallback;
-  };
-  const pathOf = (key: string): RawJson | undefined => storedPath(at(key), defaults.userHome);
-
-  const workspace = pathOf('workspace') ?? RawJson.of(defaults.workspace);
-  const pending = isSet('pending_user_message');
-  const copy = (...keys: RowKey[]): void => {
-    for (const key of keys) put(key, at(key));
-  };
-
-  put('session_id', RawJson.of(source.id));
-  put('title', fields.get('title') ?? RawJson.of(DEFAULT_TITLE));
-  put('workspace', workspace);
-  put('model', fields.get('model') ?? RawJson.of(defaults.model));
-  put('model_provider', provider(at('model_provider')));
-  put('message_count', messageCount(source, pending));
-  put('created_at', orElse('created_at', NULL));
-  put('updated_at', orElse('updated_at', NULL));
-  put('last_message_at', lastMessageAt(source, pending));
-  put('pinned', bool('pinned'));
-  put('archived', bool('archived'));
-  put('project_id', orElse('project_id', NULL));
-  copy('profile');
-  put('input_tokens', orElse('input_tokens', ZERO));
-  put('output_tokens', orElse('output_tokens', ZERO));
-  copy('estimated_cost');
-  put('cache_read_tokens', orElse('cache_read_tokens', ZERO));
-  put('cache_write_tokens', orElse('cache_write_tokens', ZERO));
-  put('cache_hit_percent', cacheHitPercent(at('cache_read_tokens'), at('input_tokens')));
-  copy('personality', 'compression_anchor_visible_idx', 'compression_anchor_message_key', 'compression_anchor_summary');
-  put('pre_compression_snapshot', bool('pre_compression_snapshot'));
-  copy('context_engine', 'compression_anchor_engine', 'compression_anchor_mode');
-  put('compression_anchor_details', object('compression_anchor_details', EMPTY_OBJECT));
-  put('context_engine_state', object('context_engine_state', EMPTY_OBJECT));
-  copy('context_length', 'threshold_tokens', 'last_prompt_tokens');
-  put('post_compression_context_tokens_estimate', positiveInt(at('post_compression_context_tokens_estimate')));
-  put('compression_recovery', object('compression_recovery', EMPTY_OBJECT));
-  copy('recommended_recovery_action');
-  put('gateway_routing', object('gateway_routing', NULL));
-  const history = at('gateway_routing_history');
-  put('gateway_routing_history', history.text.startsWith('[') ? history : EMPTY_ARRAY);
-  put('manual_title', bool('manual_title'));
-  if (isSet('parent_session_id')) copy('parent_session_id');
-  put('created_workspace', pathOf('created_workspace') ?? workspace);
-  const recovery = ['compression_recovery_source_session_id', 'compression_recovery_action'] as const;
-  if (recovery.some(isSet)) {
-    for (const key of recovery) put(key, isSet(key) ? stripped(at(key)) : NULL);
+  const context = new RowContext(source, defaults);
+  for (let place = 0; place < RULES.length; place++) {
+    const raw = rowValue(place, context);
+    if (raw !== undefined) put(place, raw);
   }
-  if (isSet('worktree_path')) {
-    put('worktree_path', pathOf('worktree_path') ?? NULL);
-    put('worktree_branch', orElse('worktree_branch', NULL));
-    put('worktree_repo_root', pathOf('worktree_repo_root') ?? NULL);
-    copy('worktree_created_at');
-  }
-  put('user_message_count', RawJson.of(transcript?.userCount));
-  copy('active_stream_id', 'pending_user_message');
-  put('has_pending_user_message', pending ? TRUE : FALSE);
-  put('is_cli_session', bool('is_cli_session'));
-  copy('source_tag', 'raw_source', 'session_source', 'source_label');
-  put('read_only', bool('read_only'));
-  copy('enabled_toolsets');
-  put('composer_draft', object('composer_draft', EMPTY_OBJECT));
-  put('process_wakeup_pause', object('process_wakeup_pause', EMPTY_OBJECT));
-  put('share_token', isSet('share_token') ? stripped(at('share_token')) : NULL);
-  copy('share_created_at');
-  put('is_streaming', FALSE);
+}
+
+/** The value of one key, by its place among {@link ROW_KEYS}; undefined where the row has none. */
+export function rowValue(place: number, context: RowContext): RawJson | undefined {
+  const rule = RULES[place];
+  const own = context.own(place);
+  return typeof rule === 'function' ? rule(own) : rule.inContext(own, context);
+}
+
+/** Whether the value of this key hangs on the session's member of the same key alone. */
+export function isOfOwnMember(place: number): boolean {
+  return typeof RULES[place] === 'function';
 }
 
 /** The recorded count, else the items there are, else what the index knows; at least 1 with a turn pending. */
-function messageCount(source: RowSource, pending: boolean): RawJson {
+function messageCount({ source, isPending }: RowContext): RawJson {
   const recorded = nonNegativeInt(source.fields.get('message_count'));
   const count = recorded ?? source.transcript?.count ?? source.knownMessageCount;
   if (count === undefined) return NULL;
-  return RawJson.of(pending ? Math.max(count, 1) : count);
+  return RawJson.of(isPending ? Math.max(count, 1) : count);
 }
 
-function lastMessageAt({ fields, transcript }: RowSource, pending: boolean): RawJson {
+function lastMessageAt({ source: { fields, transcript }, isPending }: RowContext): RawJson {
   const started = fields.get('pending_started_at');
-  if (pending && truthy(started?.value())) return started!;
+  if (isPending && truthy(started?.value())) return started!;
   if (!transcript) return NULL;
   if (transcript.lastAt !== undefined) return RawJson.float(transcript.lastAt);
   const updated = fields.get('updated_at');

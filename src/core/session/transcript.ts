@@ -1,8 +1,6 @@
 import { strip, toFloat, truthy } from '../json/python';
-import { FIRST_RECORD, Names } from '../json/kernel';
-import { isPlainTime, plainString } from '../json/plain';
 import { RawJson } from '../json/raw';
-import { type ByteSource, bytesSource, JsonReader } from '../json/reader';
+import { type ByteSource, JsonReader } from '../json/reader';
 import { Window } from '../json/window';
 
 /** What a row needs to know of a transcript. */
@@ -74,9 +72,12 @@ export function factsUpTo(
 /** Adds the facts of the messages that follow in an array that was entered. */
 function readOn(reader: JsonReader, facts: TranscriptFacts, landmarks: Landmark[]): TranscriptFacts {
   for (;;) {
-    const taken = reader.takeItems(WANTED);
+    const taken = reader.takeMessages();
     if (taken > 0) {
-      addTaken(facts, reader, taken);
+      const { users, lastTime } = reader.messageFacts;
+      facts.count += taken;
+      facts.userCount += users;
+      facts.lastAt = lastTime ?? facts.lastAt;
       landmarks.push({ offset: reader.offset, ...facts });
     } else if (!reader.nextItem()) return facts;
     else if (reader.peekKind() === 'object') add(facts, readMessageFacts(reader));
@@ -92,50 +93,6 @@ function add(facts: TranscriptFacts, message: MessageFacts): void {
   if (message.role === 'user') facts.userCount++;
   if (message.countsAsActivity && message.at !== undefined) facts.lastAt = message.at;
 }
-
-const WANTED = new Names('role', 'timestamp', '_ts', '_partial');
-
-/**
- * Adds messages that were walked over at once, from the places of their
- * members. Nearly every message is spelled plainly; any other is read as a
- * document of its own. Of the times only the last is made a number.
- */
-function addTaken(facts: TranscriptFacts, reader: JsonReader, taken: number): void {
-  const { window, records } = reader;
-  let last = 0;
-  const settle = (): void => {
-    if (last > 0) facts.lastAt = Number(window.toString('latin1', records[last], records[last + 1]));
-    last = 0;
-  };
-  for (let i = 0, at = FIRST_RECORD; i < taken; i++, at += WANTED.itemWords) {
-    const role = records[at + 2] === 0 ? undefined : plainString(window, records[at + 2], records[at + 3]);
-    const isPlain =
-      (role !== undefined || records[at + 2] === 0) &&
-      isTimeOrNone(window, records[at + 4], records[at + 5]) &&
-      isTimeOrNone(window, records[at + 6], records[at + 7]) &&
-      // Whether an interrupted answer counts hangs on its text.
-      (records[at + 8] === 0 || window[records[at + 8]] === FALSE);
-    if (!isPlain) {
-      const message = window.subarray(records[at], records[at + 1]);
-      settle();
-      add(facts, readMessageFacts(new JsonReader(bytesSource(message), { chunkSize: message.length })));
-      continue;
-    }
-    facts.count++;
-    if (role === 'user') facts.userCount++;
-    if (role === 'tool') continue;
-    if (isPlainTime(window, records[at + 6], records[at + 7])) last = at + 6;
-    else if (isPlainTime(window, records[at + 4], records[at + 5])) last = at + 4;
-  }
-  settle();
-}
-
-const isTimeOrNone = (window: Buffer, start: number, end: number): boolean =>
-  start === 0 || window[start] === NULL || isPlainTime(window, start, end);
-
-/** The first bytes of `false` and `null`. */
-const FALSE = 0x66;
-const NULL = 0x6e;
 
 interface MessageFacts {
   role: unknown;

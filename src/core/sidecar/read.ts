@@ -5,15 +5,15 @@ import type { FileSystem } from '../files/file-system';
 import { type OpenFile, withFile } from '../files/open-file';
 import type { FileStamp } from '../files/stamp';
 import { type MemberSpan, readMetadataPrefix } from '../json/document';
-import { FIRST_RECORD, MEMBER_RECORD, Names } from '../json/kernel';
-import { KeyCursor, KnownKeys } from '../json/known-keys';
+import { FIRST_RECORD, MEMBER_RECORD, UNKNOWN_KEY } from '../json/kernel';
 import { RawJson } from '../json/raw';
-import { JsonReader, kindOf } from '../json/reader';
+import { type ByteSource, JsonReader, kindOf } from '../json/reader';
 import { Window } from '../json/window';
 import { type Fields, METADATA_FIELDS, METADATA_NEEDED, METADATA_STOPS, MetadataFields } from '../session/fields';
 import { WRITER_ORDER } from '../session/writer';
 import { EMPTY_TRANSCRIPT, type Landmark, readTranscriptFacts, type TranscriptFacts } from '../session/transcript';
 import { asDamage, damaged } from './damage';
+import { KEYS, MESSAGES, type Parts, walkWhole } from './whole';
 
 interface SidecarBase {
   id: string;
@@ -35,6 +35,36 @@ export interface ScannedSidecar extends SidecarBase {
   hasBom: boolean;
   /** Whether somewhere in it half a surrogate pair, `NaN` or an infinity stands. */
   mayHaveHazards: boolean;
+}
+
+/** What a row of the index is made of. */
+export type ScannedForRow = Pick<ScannedSidecar, 'id' | 'stamp' | 'fields' | 'transcript' | 'warnings'>;
+
+/** A class, so that ten thousand of them are of one shape, with one getter. */
+class Scanned implements ScannedSidecar {
+  readonly kind = 'scanned';
+  readonly path: string;
+  readonly stamp: FileStamp;
+  readonly warnings: Warning[];
+
+  constructor(
+    file: OpenFile,
+    readonly id: string,
+    readonly fields: Fields,
+    private readonly found: readonly (TakenMembers | MemberSpan)[],
+    readonly transcript: TranscriptFacts,
+    readonly landmarks: readonly Landmark[],
+    readonly hasBom: boolean,
+    readonly mayHaveHazards: boolean,
+  ) {
+    this.path = file.path;
+    this.stamp = file.stamp;
+    this.warnings = sidecarWarnings(file.path, id, fields, hasBom);
+  }
+
+  get members(): MemberSpan[] {
+    return this.found.flatMap((one) => ('records' in one ? spansOf(one) : one));
+  }
 }
 
 /**
@@ -76,10 +106,28 @@ export function scanSidecar(
   return withFile(fs, sidecarPath(sessionsDir, id), (file) => scanOpenSidecar(file, id, window));
 }
 
+/** {@link scanSidecar} for who makes a row of it and nothing else. */
+export function scanForRow(
+  fs: FileSystem,
+  sessionsDir: string,
+  id: string,
+  window: Window | undefined,
+): ScannedForRow | undefined {
+  return withFile(fs, sidecarPath(sessionsDir, id), (file) => walk(file, id, window, false));
+}
+
 /** {@link scanSidecar} of a file that is open already. */
 export function scanOpenSidecar(file: OpenFile, id: string, window?: Window): ScannedSidecar {
-  const fields = new MetadataFields();
+  return walk(file, id, window, true);
+}
+
+/** @param keepsMembers whether anybody will ask where the members are. */
+function walk(file: OpenFile, id: string, window: Window | undefined, keepsMembers: boolean): Scanned {
   const found: (TakenMembers | MemberSpan)[] = [];
+  const whole = window && walkWhole(file, window, keepsMembers ? partsInto(found, window.low) : undefined);
+  if (whole) return new Scanned(file, id, whole.fields, found, whole.transcript, [], false, whole.mayHaveHazards);
+  found.length = 0;
+  const fields = new MetadataFields();
   let transcript = EMPTY_TRANSCRIPT;
   let landmarks: Landmark[] = [];
   try {
@@ -89,18 +137,18 @@ export function scanOpenSidecar(file: OpenFile, id: string, window?: Window): Sc
       throw damaged(file.path, id, 'not-an-object', 0);
     }
     reader.beginObject();
-    const keys = new KeyCursor(KEYS);
     for (;;) {
-      const taken = takeMembers(reader, keys, fields);
-      if (taken) {
-        found.push(taken);
+      const taken = reader.takeMembers(MESSAGES, KEYS);
+      if (taken > 0) {
+        fields.setTaken(reader.window, reader.records, taken);
+        if (keepsMembers) found.push(takenMembers(reader.window, reader.records, taken, reader.windowBase));
         continue;
       }
       const flat = reader.flatMember(LARGE);
       if (flat) {
         const { key, value, keyStart, keyEnd, start, end } = flat;
         if (METADATA_FIELDS.has(key)) fields.setNamed(key, new RawJson(value));
-        found.push({ key, keyStart, keyEnd, kind: kindOf(value.charCodeAt(0))!, start, end });
+        if (keepsMembers) found.push({ key, keyStart, keyEnd, kind: kindOf(value.charCodeAt(0))!, start, end });
         continue;
       }
       if (!reader.nextMember()) break;
@@ -113,84 +161,70 @@ export function scanOpenSidecar(file: OpenFile, id: string, window?: Window): Sc
         transcript = readMessages(reader, file, id, landmarks);
       } else if (METADATA_FIELDS.has(key)) fields.setNamed(key, RawJson.fromBytes(reader.capture()));
       else reader.skipValue();
-      found.push({ key, keyStart, keyEnd, kind, start, end: reader.offset });
+      if (keepsMembers) found.push({ key, keyStart, keyEnd, kind, start, end: reader.offset });
     }
     reader.finish();
-    return {
-      kind: 'scanned',
-      id,
-      path: file.path,
-      stamp: file.stamp,
-      fields,
-      get members() {
-        return found.flatMap((one) => ('names' in one ? spansOf(one) : one));
-      },
-      transcript,
-      landmarks,
-      hasBom: reader.hasBom,
-      mayHaveHazards: reader.sawHazard,
-      warnings: sidecarWarnings(file.path, id, fields, reader.hasBom),
-    };
+    return new Scanned(file, id, fields, found, transcript, landmarks, reader.hasBom, reader.sawHazard);
   } catch (error) {
     throw asDamage(error, file.path, id, file.stamp.size);
   }
 }
 
-/** Whatever has this key is read on its own. */
-const MESSAGES = new Names('messages');
+/** What is walked over message by message. */
 const LARGE: ReadonlySet<string> = new Set(['messages']);
-const KEYS = new KnownKeys(WRITER_ORDER);
 
-/** The members that can be had at once; undefined where there are none such. */
-function takeMembers(reader: JsonReader, keys: KeyCursor, fields: MetadataFields): TakenMembers | undefined {
-  const taken = reader.takeMembers(MESSAGES);
-  if (taken === 0) return undefined;
-  const { records, window, windowBase } = reader;
-  const names = new Array<number | string>(taken);
-  const places = new Array<number>(taken * PLACES_EACH);
-  let n = 0;
-  let place = 0;
+/** Keeps the parts of a document that stands in the window from `low` on. */
+function partsInto(found: (TakenMembers | MemberSpan)[], low: number): Parts {
+  return {
+    members: (window, records, taken) => found.push(takenMembers(window, records, taken, -low)),
+    messages: (keyStart, keyEnd, start, end) =>
+      found.push({
+        key: 'messages',
+        keyStart: keyStart - low,
+        keyEnd: keyEnd - low,
+        kind: 'array',
+        start: start - low,
+        end: end - low,
+      }),
+  };
+}
+
+function takenMembers(window: Buffer, records: Int32Array, taken: number, base: number): TakenMembers {
   const end = FIRST_RECORD + taken * MEMBER_RECORD;
+  const others: string[] = [];
   for (let at = FIRST_RECORD; at < end; at += MEMBER_RECORD) {
-    const key = keys.at(window, records[at] + 1, records[at + 1] - 1);
-    const start = records[at + 2];
-    names[n++] = key;
-    places[place++] = records[at];
-    places[place++] = records[at + 1];
-    places[place++] = start;
-    places[place++] = records[at + 3];
-    places[place++] = window[start];
-    if (typeof key === 'number' && MetadataFields.isAt(key)) {
-      fields.set(key, RawJson.at(window, start, records[at + 3]));
-    }
+    if ((records[at + 4] & 0xff) !== UNKNOWN_KEY) continue;
+    others.push(window.toString('utf8', records[at] + 1, records[at + 1] - 1));
   }
-  return { names, base: windowBase, places };
+  return { records: records.slice(FIRST_RECORD, end), base, others };
 }
 
 /** Members that were taken at once: put down in a form that costs little, since most who read a file do not ask for them. */
 interface TakenMembers {
-  /** By their place in the writer's order; of other keys the text. */
-  names: (number | string)[];
-  /** Five for each: the record, of which with `base` offsets in the document are made, and the first byte of the value. */
-  places: number[];
+  /** As the kernel made them. With `base` their places are offsets in the document. */
+  records: Int32Array;
   base: number;
+  /** The keys that are none of the writer's, in order. */
+  others: string[];
 }
 
-function spansOf({ names, places, base }: TakenMembers): MemberSpan[] {
-  return names.map((name, i) => {
-    const [keyStart, keyEnd, start, end, first] = places.slice(i * PLACES_EACH, (i + 1) * PLACES_EACH);
-    return {
-      key: typeof name === 'number' ? WRITER_ORDER[name] : name,
+function spansOf({ records, base, others }: TakenMembers): MemberSpan[] {
+  const spans: MemberSpan[] = [];
+  let nextOther = 0;
+  for (let at = 0; at < records.length; at += MEMBER_RECORD) {
+    const [keyStart, keyEnd, start, end, what] = records.subarray(at, at + MEMBER_RECORD);
+    const place = what & 0xff;
+    spans.push({
+      key: place === UNKNOWN_KEY ? others[nextOther++] : WRITER_ORDER[place],
       keyStart: base + keyStart,
       keyEnd: base + keyEnd,
-      kind: kindOf(first)!,
+      kind: kindOf(what >>> 8)!,
       start: base + start,
       end: base + end,
-    };
-  });
+    });
+  }
+  return spans;
 }
-
-const PLACES_EACH = MEMBER_RECORD + 1;
 
 /** `messages` may be a list or, in old files, null; anything else is damage. */
 function readMessages(reader: JsonReader, file: OpenFile, id: string, landmarks: Landmark[]): TranscriptFacts {
@@ -264,10 +298,16 @@ function sidecarWarnings(file: string, id: string, fields: Fields, hasBom: boole
 }
 
 /** Small files in one read, large ones in pieces that stay in a processor's cache. */
-function readerOf(file: OpenFile, window?: Window): JsonReader {
-  const size = Number(file.stamp.size);
+function readerOf({ source, stamp }: OpenFile, window?: Window): JsonReader {
+  const size = Number(stamp.size);
   const chunkSize = Math.min(CHUNK, Math.max(4096, size + 1));
-  return new JsonReader(file.source, { chunkSize, window: window ?? Window.forSize(size, chunkSize) });
+  const whole: ByteSource = {
+    read(into, offset, length, position) {
+      // As many bytes as it has: to be told that nothing follows is a call into the system for every file.
+      return position === size && size > 0 ? 0 : source.read(into, offset, length, position);
+    },
+  };
+  return new JsonReader(whole, { chunkSize, window: window ?? Window.forSize(size, chunkSize) });
 }
 
 const CHUNK = 256 * 1024;

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { findHazards } from '../../../src/core/json/hazards';
-import { FIRST_RECORD, Kernel, MEMBER_RECORD, Names } from '../../../src/core/json/kernel';
+import { FIRST_RECORD, Kernel, KnownKeys, MEMBER_RECORD, Names, UNKNOWN_KEY } from '../../../src/core/json/kernel';
 import { bytesSource, JsonReader } from '../../../src/core/json/reader';
 import { JsonSyntaxError } from '../../../src/core/json/syntax-error';
 import { Window } from '../../../src/core/json/window';
@@ -78,18 +78,23 @@ function items(reader: JsonReader): Seen {
 }
 
 const STOPS = new Names('messages');
+const KNOWN = ['a', 'a key of seventeen', 'role', 'a key that is as long as those of a session are', 'timestamp'];
+const KNOWN_KEYS = new KnownKeys(KNOWN);
 
 function members(reader: JsonReader): Seen {
   const found: unknown[] = [];
   reader.beginObject();
   for (;;) {
-    const taken = reader.takeMembers(STOPS);
+    const taken = reader.takeMembers(STOPS, KNOWN_KEYS);
     const { windowBase: base, window } = reader;
     for (let i = 0; i < taken; i++) {
       const at = FIRST_RECORD + i * MEMBER_RECORD;
-      const [keyStart, keyEnd, start, end] = reader.records.subarray(at, at + MEMBER_RECORD);
+      const [keyStart, keyEnd, start, end, what] = reader.records.subarray(at, at + MEMBER_RECORD);
       const key = JSON.parse(window.toString('utf8', keyStart, keyEnd)) as string;
       expect(key).not.toBe('messages');
+      const place = KNOWN.indexOf(key);
+      expect(what & 0xff).toBe(place < 0 ? UNKNOWN_KEY : place);
+      expect(what >>> 8).toBe(window[start]);
       found.push([key, base + keyStart, base + keyEnd, base + start, base + end]);
     }
     if (taken > 0) continue;
@@ -138,6 +143,10 @@ const key = fc.oneof(
     '"roles"',
     '""',
     '"_a_key_longer_than_16_"',
+    '"a key of seventeen"',
+    '"a key of seventeem"',
+    '"a key that is as long as those of a session are"',
+    '"a key that is as long as those of a session area"',
   ),
   text.map((value) => JSON.stringify(value)),
 );

@@ -7,7 +7,6 @@ import { decodeJson } from '../../../src/core/json/decode';
 import { arrayItemSpans } from '../../../src/core/json/document';
 import { bytesSource } from '../../../src/core/json/reader';
 import { type Splice, writeSpliced } from '../../../src/core/json/splice';
-import { compactRowText } from '../../../src/core/index/row-text';
 import { entryOf } from '../../../src/core/index/rows-file';
 import type { RowDefaults, RowSource } from '../../../src/core/session/row';
 import { WRITER_ORDER } from '../../../src/core/session/writer';
@@ -75,7 +74,7 @@ function after(edit: Edit, bytes: Buffer): Buffer | undefined {
     // The index is told of the new version without reading it.
     const row = (source: RowSource): unknown => ({
       ...entryOf(source, DEFAULTS),
-      text: compactRowText(source, DEFAULTS).text,
+      text: entryOf(source, DEFAULTS).text.toString(),
     });
     expect(row(plan.after)).toEqual(row(scanOpenSidecar(openFile(now), 'odd')));
     return now;
