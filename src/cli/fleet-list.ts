@@ -4,10 +4,7 @@ import { listCacheAt } from '../core/listing/list-cache';
 import { MergedPage, type PageQuery } from '../core/listing/merged-page';
 import type { Context } from './context';
 import type { Fleet } from './fleet';
-import { noteAgentParts } from './session-rows';
-
-/** What is shown of a list. */
-export type Page = Pick<ListResult, 'rows' | 'items' | 'total'>;
+import { noteAgentParts, type Page } from './session-rows';
 
 /** What one store gives of a page. */
 type StoreList = Pick<ListResult, 'rows' | 'items' | 'activities' | 'total'>;

@@ -2,10 +2,10 @@ import { HermesctlError } from '../core/errors';
 import { AGENT_ROW_KEYS } from '../core/agent-db/row';
 import type { RawJson } from '../core/json/raw';
 import type { AgentPart } from '../core/listing/agent-rows';
+import type { ListResult } from '../core/listing/list';
 import { ROW_KEYS, type SessionRow } from '../core/session/row';
 import type { Context } from './context';
 import type { Fleet } from './fleet';
-import type { Page } from './fleet-list';
 import type { OutputValue, Renderer } from './output/document';
 import { showTable } from './result-fields';
 
@@ -19,6 +19,9 @@ export const FLEET_COLUMNS = ['session_id', 'title', 'message_count', 'last_mess
 
 /** The columns that give way on a narrow terminal, the rightmost first. */
 export const FLEXIBLE = ['title', 'workspace', 'model', 'store'];
+
+/** What is shown of a list. */
+export type Page = Pick<ListResult, 'rows' | 'items' | 'total'>;
 
 export interface RowFaceFlags {
   columns?: string | undefined;
