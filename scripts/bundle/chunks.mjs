@@ -14,7 +14,7 @@ const MAIN = [
   /^src\/core\/(json|listing|location)\//,
   /^src\/core\/files\/(file-system|open-file|own-directory|stamp)\.ts/,
   /^src\/core\/session\/(fields|id|row|status|transcript|writer)\.ts/,
-  /^src\/core\/sidecar\/(read|directory)\.ts/,
+  /^src\/core\/sidecar\/(read|directory|whole)\.ts/,
   /^src\/launcher\//,
 ];
 

@@ -6,7 +6,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 
 import { bareEnvironment, type CliResult, ROOT } from '../support/cli';
 import { finished } from '../support/spawn';
-import { temporaryDirectory } from '../support/store';
+import { makeStore, session, temporaryDirectory } from '../support/store';
 
 /*
  * V8 takes code for a source of the same length without looking at it. So code
@@ -182,6 +182,32 @@ describe('the code cache', () => {
     await run(CALL);
     expect([fs.existsSync(old), fs.existsSync(recent)]).toEqual([false, true]);
   });
+});
+
+it.each([
+  ['a list that is kept', ['sessions', 'list', '--json']],
+  ['a status', ['status', 'aaaa0001']],
+  ['metadata', ['show', 'aaaa0001', '--metadata']],
+])('reads one part of the program for %s', async (_, args) => {
+  const { messages, ...metadata } = session('aaaa0001', { message_count: 2 });
+  const store = makeStore({ aaaa0001: { ...metadata, messages } });
+  // Longer than a file system's clock ticks: what may have been written just now is not kept.
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  const env = bareEnvironment({ ...store.env, HOME: home, HERMESCTL_NO_CODE_CACHE: '1' });
+  const script = `
+    const fs = require('node:fs');
+    const open = fs.openSync;
+    const opened = [];
+    fs.openSync = (file, ...rest) => (opened.push(String(file)), open(file, ...rest));
+    process.on('exit', () => fs.writeSync(2, JSON.stringify(opened)));
+    require(${JSON.stringify(path.join(ROOT, 'dist', 'launch.js'))}).launch(${JSON.stringify(args)});`;
+  const stdio: ['ignore', 'pipe', 'pipe'] = ['ignore', 'pipe', 'pipe'];
+  const read = async (): Promise<string[]> => {
+    const { stderr } = await finished(spawn(process.execPath, ['-e', script], { env, stdio }));
+    return (JSON.parse(stderr) as string[]).filter((file) => file.startsWith(path.join(ROOT, 'dist')));
+  };
+  await read(); // the list is made
+  expect(await read()).toEqual([path.join(ROOT, 'dist', 'main.js')]);
 });
 
 it('fails where a command never comes to its end', async () => {
