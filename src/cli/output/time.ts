@@ -7,9 +7,17 @@ export function isoTime(seconds: number | undefined): string {
   if (!(Math.abs(milliseconds) <= LATEST)) return '';
   const second = Math.floor(milliseconds / 1000);
   const day = Math.floor(second / SECONDS_A_DAY);
+  if (day !== lastDay) {
+    lastDay = day;
+    lastDate = dateOf(day);
+  }
   const inDay = second - day * SECONDS_A_DAY;
-  return `${dateOf(day)}T${two(Math.floor(inDay / 3600))}:${two(Math.floor(inDay / 60) % 60)}:${two(inDay % 60)}Z`;
+  return `${lastDate}T${two(Math.floor(inDay / 3600))}:${two(Math.floor(inDay / 60) % 60)}:${two(inDay % 60)}Z`;
 }
+
+/** The day of the time that was asked for last: in a search those that follow are mostly of the same. */
+let lastDay: number | undefined;
+let lastDate = '';
 
 /** A `Date`'s last millisecond, and how far back it goes. */
 const LATEST = 8.64e15;

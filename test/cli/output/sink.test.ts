@@ -41,17 +41,31 @@ describe('Sink', () => {
   it('writes all bytes once and in order, however few the descriptor takes and however often it is full', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.oneof(fc.string({ unit: 'grapheme' }), fc.uint8Array({ maxLength: 20 })), { maxLength: 8 }),
+        fc.array(
+          fc.oneof(
+            fc.string({ unit: 'grapheme' }),
+            fc.uint8Array({ maxLength: 20 }),
+            fc.record({ put: fc.string({ unit: 'grapheme' }) }),
+            fc.record({ copied: fc.uint8Array({ maxLength: 20 }) }),
+          ),
+          { maxLength: 8 },
+        ),
         fc.array(fc.oneof(fc.integer({ min: 0, max: 5 }), fc.constant<Step>('EAGAIN')), { maxLength: 6 }),
         (pieces, steps) => {
           const fd = descriptor([...steps]);
           const sink = new Sink(7, fd.write);
           for (const piece of pieces) {
             if (typeof piece === 'string') sink.write(piece);
+            else if ('put' in piece) sink.put(piece.put);
+            else if ('copied' in piece) sink.putBytes(Buffer.from([7, ...piece.copied, 7]), 1, piece.copied.length + 1);
             else sink.writeBytes(piece);
           }
           sink.flush();
-          expect(fd.bytes()).toEqual(Buffer.concat(pieces.map((piece) => Buffer.from(piece as string))));
+          const bytesOf = (piece: (typeof pieces)[number]): Buffer => {
+            if (typeof piece === 'string') return Buffer.from(piece);
+            return 'put' in piece ? Buffer.from(piece.put) : Buffer.from('copied' in piece ? piece.copied : piece);
+          };
+          expect(fd.bytes()).toEqual(Buffer.concat(pieces.map(bytesOf)));
           expect([...fd.state.fds].filter((n) => n !== 7)).toEqual([]);
         },
       ),
@@ -78,6 +92,11 @@ describe('Sink', () => {
     expect(fd.text().length).toBe(100_400);
     sink.flush();
     expect(fd.state.calls).toBe(2);
+    for (let i = 0; i < 20_000; i++) sink.put('row\n');
+    sink.put('é'.repeat(100_000));
+    sink.flush();
+    expect(fd.bytes().length).toBe(100_400 + 80_000 + 200_000);
+    expect(fd.state.calls).toBeLessThan(8);
   });
 
   it('says that the reader has gone, at once and for good, and writes no more', () => {

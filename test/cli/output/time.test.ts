@@ -52,6 +52,18 @@ describe('parseTime', () => {
 describe('shown times', () => {
   it('are ISO 8601 in UTC for scripts, whole seconds', () => {
     expect(isoTime(1777000000.999)).toBe('2026-04-24T03:06:40Z');
+    const times = fc.oneof(
+      fc.double({ min: -1e13, max: 1e13, noNaN: true }),
+      fc.double({ min: 1.6e9, max: 1.9e9, noNaN: true }),
+    );
+    fc.assert(
+      fc.property(times, (seconds) => {
+        const date = new Date(seconds * 1000);
+        const whole = Number.isNaN(date.getTime()) || seconds === 0 ? '' : date.toISOString().replace(/\.\d{3}Z$/, 'Z');
+        expect(isoTime(seconds)).toBe(whole);
+      }),
+      { numRuns: 1000 },
+    );
   });
 
   it('are local for people', () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { visibleLine, visibleText } from '../../../src/cli/output/visible';
+import { putVisible, visibleLine, visibleText } from '../../../src/cli/output/visible';
 import { anyText } from '../../support/arbitraries';
 
 /** What must never reach a terminal from a store: it moves the cursor, reorders or hides text, or is no character. */
@@ -53,5 +53,32 @@ describe('visibleText', () => {
     expect(visibleText('a\r\nb\tc\n')).toBe('a\nb\tc\n');
     expect(visibleText('progress\rdone')).toBe('progress\\rdone');
     expect(visibleText('\x1b]0;title\x07')).toBe('\\x1b]0;title\\x07');
+  });
+});
+
+describe('putVisible', () => {
+  /** What it puts for this text, as JSON spells it; undefined where it leaves that to others. */
+  function put(text: string): string | undefined {
+    const json = Buffer.from(JSON.stringify(text));
+    const into = Buffer.alloc(json.length);
+    const end = putVisible(json, 1, json.length - 1, into, 1);
+    return end < 0 ? undefined : into.toString('utf8', 1, end);
+  }
+
+  it('shows from JSON what visibleLine shows, or nothing', () => {
+    fc.assert(
+      fc.property(anyText, (text) => {
+        fc.pre(!/\\u/.test(JSON.stringify(text).replaceAll('\\\\', '')));
+        const shown = put(text);
+        if (shown !== undefined) expect(shown).toBe(visibleLine(text));
+      }),
+      { numRuns: 1000 },
+    );
+    const wrong = Array.from({ length: 0xd7e0 }, (_, i) => `a${String.fromCharCode(0x20 + i)}b`).filter((text) => {
+      const shown = put(text);
+      return shown !== visibleLine(text) && (shown !== undefined || text === visibleLine(text));
+    });
+    expect(wrong).toEqual([]);
+    expect(put('a "b"\n\t\\ é 日 🎉 – “x”')).toBe('a "b"\\n\\t\\ é 日 🎉 – “x”');
   });
 });
