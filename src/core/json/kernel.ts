@@ -19,6 +19,7 @@ interface Exports {
   items(pos: number, end: number, started: number, names: number, max: number): void;
   members(pos: number, end: number, started: number, names: number, max: number): void;
   messages(pos: number, end: number, started: number, names: number): void;
+  find(pos: number, end: number, length: number): number;
 }
 
 const PAGE = 64 * 1024;
@@ -27,6 +28,8 @@ const LOW = PAGE;
 /** Bytes behind the window that the kernel may load, and never looks at. */
 const SLACK = 64;
 const MASKS = 64;
+const NEEDLE = 352;
+const NEEDLE_BYTES = 64;
 const NAMES = 512;
 const NAME_BYTES = 16;
 const RECORDS = 8192;
@@ -79,6 +82,30 @@ export class KnownKeys {
   }
 }
 
+/**
+ * ASCII to look for in documents, as it stands or in any case: 2 to 64
+ * characters that JSON spells as they are, or by an escape in place of each.
+ */
+export class Needle {
+  readonly bytes = Buffer.alloc(2 * NEEDLE_BYTES + 16);
+  readonly length: number;
+
+  private constructor(text: string, ignoreCase: boolean) {
+    this.length = text.length;
+    const both = ignoreCase ? [text.toLowerCase(), text.toUpperCase()] : [text, text];
+    both.forEach((one, i) => this.bytes.write(one, i * NEEDLE_BYTES, 'latin1'));
+    for (const char of both.join('')) {
+      const code = char.charCodeAt(0);
+      this.bytes[2 * NEEDLE_BYTES + (code >> 3)] |= 1 << (code & 7);
+    }
+  }
+
+  /** Undefined for a text that is none. */
+  static of(text: string, ignoreCase: boolean): Needle | undefined {
+    return /^[ -~]{2,64}$/.test(text) && !/["\\/]/.test(text) ? new Needle(text, ignoreCase) : undefined;
+  }
+}
+
 /** One instance of the kernel, with its memory, of which a window for a reader is the most. */
 export class Kernel {
   /** All of its memory, by the addresses it counts in. Another one after {@link grow}. */
@@ -87,6 +114,7 @@ export class Kernel {
   words!: Int32Array;
   private names: Names | undefined;
   private known: KnownKeys | undefined;
+  private needle: Needle | undefined;
 
   private constructor(private readonly code: Exports) {
     this.look();
@@ -102,7 +130,8 @@ export class Kernel {
       const { Module, Instance } = (globalThis as unknown as { WebAssembly: WebAssemblyApi }).WebAssembly;
       const { exports } = new Instance(new Module(Buffer.from(KERNEL_CODE, 'base64')), {});
       const code = exports as Exports;
-      code.memory.grow(Math.ceil((windowSize + SLACK) / PAGE));
+      const missing = Math.ceil((LOW + windowSize + SLACK - code.memory.buffer.byteLength) / PAGE);
+      if (missing > 0) code.memory.grow(missing);
       return new Kernel(code);
     } catch {
       return undefined;
@@ -175,6 +204,15 @@ export class Kernel {
     const room = (KNOWN - RECORDS) / WORD / MEMBER_WORDS;
     this.code.members(pos, end, started ? 1 : 0, stops.count, Math.floor(room));
     return this.words[COUNT];
+  }
+
+  /** The first place from here on at which the needle stands, or the escape of a character in it; else `end`. */
+  find(pos: number, end: number, needle: Needle): number {
+    if (this.needle !== needle) {
+      this.needle = needle;
+      needle.bytes.copy(this.bytes, NEEDLE);
+    }
+    return this.code.find(pos, end, needle.length);
   }
 
   private setNames(names: Names): void {

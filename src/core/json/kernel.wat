@@ -12,13 +12,16 @@
 ;;         how many keys are known, and after which of them the walk is; of messages, how many are the
 ;;         user's, and where the last time that counts begins and ends
 ;;     64  masks of 0 to 16 bytes, 16 bytes each
+;;    352  a needle: 64 bytes, and 64 that are as good; from 480 on a bit for each ASCII character in it
 ;;    512  names of wanted keys, 16 bytes each, padded with zeros; longest 15
 ;;   1024  stack of open containers, a byte each
 ;;   8192  records
 ;;  57344  known keys, 48 bytes each: up to 47 of the key, padded with zeros, and its length in the last
 ;;  65536  the window; behind its end at least 16 bytes that may be read; 64 bytes at once only in front of it
 (module
-  (memory (export "memory") 1)
+  ;; With the window of a megabyte that is asked for first: memory that grows is another buffer, and where one was ever
+  ;; left without its bytes, the engine asks at each byte of all others.
+  (memory (export "memory") 18)
 
   (func $is_hex (param $c i32) (result i32)
     (i32.or
@@ -643,4 +646,72 @@
         (br $members)))
     (i32.store (i32.const 0) (local.get $next))
     (i32.store (i32.const 4) (local.get $count)))
+
+  ;; What a hexadecimal digit stands for; 16 and more for what is none.
+  (func $hex (param $c i32) (result i32)
+    (local $d i32)
+    (local.set $d (i32.sub (local.get $c) (i32.const 0x30)))
+    (if (i32.lt_u (local.get $d) (i32.const 10)) (then (return (local.get $d))))
+    (local.set $d (i32.sub (i32.or (local.get $c) (i32.const 0x20)) (i32.const 0x61)))
+    (select (i32.add (local.get $d) (i32.const 10)) (i32.const 16) (i32.lt_u (local.get $d) (i32.const 6))))
+
+  ;; Whether here stands \u00 with the code of a character of the needle.
+  (func $escaped (param $p i32) (param $end i32) (result i32)
+    (local $h i32) (local $l i32)
+    (if (i32.gt_u (i32.add (local.get $p) (i32.const 6)) (local.get $end)) (then (return (i32.const 0))))
+    (if (i32.ne (i32.load (local.get $p)) (i32.const 0x3030755c)) (then (return (i32.const 0))))
+    (local.set $h (call $hex (i32.load8_u offset=4 (local.get $p))))
+    (local.set $l (call $hex (i32.load8_u offset=5 (local.get $p))))
+    (if (i32.or (i32.ge_u (local.get $h) (i32.const 8)) (i32.ge_u (local.get $l) (i32.const 16)))
+      (then (return (i32.const 0))))
+    (i32.and (i32.const 1)
+      (i32.shr_u
+        (i32.load8_u offset=480 (i32.or (i32.shl (local.get $h) (i32.const 1)) (i32.shr_u (local.get $l) (i32.const 3))))
+        (i32.and (local.get $l) (i32.const 7)))))
+
+  ;; The first place from $p on at which the needle of $length bytes stands, at least 2, or $escaped; else the end.
+  (func (export "find") (param $p i32) (param $end i32) (param $length i32) (result i32)
+    (local $v v128) (local $w v128) (local $m i32) (local $q i32) (local $i i32) (local $c i32)
+    (local $first v128) (local $first2 v128) (local $second v128) (local $second2 v128)
+    (local.set $first (v128.load8_splat offset=352 (i32.const 0)))
+    (local.set $first2 (v128.load8_splat offset=416 (i32.const 0)))
+    (local.set $second (v128.load8_splat offset=353 (i32.const 0)))
+    (local.set $second2 (v128.load8_splat offset=417 (i32.const 0)))
+    (block $none
+      (loop $blocks
+        (br_if $none (i32.ge_u (local.get $p) (local.get $end)))
+        (local.set $v (v128.load (local.get $p)))
+        (local.set $w (v128.load offset=1 (local.get $p)))
+        (local.set $m (i8x16.bitmask
+          (v128.or
+            (v128.and
+              (v128.or (i8x16.eq (local.get $v) (local.get $first)) (i8x16.eq (local.get $v) (local.get $first2)))
+              (v128.or (i8x16.eq (local.get $w) (local.get $second)) (i8x16.eq (local.get $w) (local.get $second2))))
+            (v128.and
+              (i8x16.eq (local.get $v) (i8x16.splat (i32.const 0x5c)))
+              (i8x16.eq (local.get $w) (i8x16.splat (i32.const 0x75)))))))
+        (block $next
+          (loop $hits
+            (br_if $next (i32.eqz (local.get $m)))
+            (local.set $q (i32.add (local.get $p) (i32.ctz (local.get $m))))
+            (local.set $m (i32.and (local.get $m) (i32.sub (local.get $m) (i32.const 1))))
+            (if (i32.eq (i32.load8_u (local.get $q)) (i32.const 0x5c))
+              (then
+                (if (call $escaped (local.get $q) (local.get $end)) (then (return (local.get $q))))
+                (br $hits)))
+            (br_if $hits (i32.gt_u (i32.add (local.get $q) (local.get $length)) (local.get $end)))
+            (local.set $i (i32.const 2))
+            (block $whole
+              (loop $bytes
+                (br_if $whole (i32.ge_u (local.get $i) (local.get $length)))
+                (local.set $c (i32.load8_u (i32.add (local.get $q) (local.get $i))))
+                (br_if $hits (i32.and
+                  (i32.ne (local.get $c) (i32.load8_u offset=352 (local.get $i)))
+                  (i32.ne (local.get $c) (i32.load8_u offset=416 (local.get $i)))))
+                (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                (br $bytes)))
+            (return (local.get $q))))
+        (local.set $p (i32.add (local.get $p) (i32.const 16)))
+        (br $blocks)))
+    (local.get $end))
 )

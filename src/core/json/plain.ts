@@ -37,6 +37,24 @@ export function isPlainTime(bytes: Buffer, start: number, end: number): boolean 
 /** Far from infinity. */
 const MAX_LENGTH = 40;
 
+/** The number that is spelled like that. */
+export function plainNumber(bytes: Buffer, start: number, end: number): number {
+  let digits = 0;
+  let scale = 1;
+  if (end - start > EXACT_DIGITS) return Number(bytes.toString('latin1', start, end));
+  for (let i = start, isFraction = false; i < end; i++) {
+    if (bytes[i] === DOT) isFraction = true;
+    else {
+      digits = digits * 10 + bytes[i] - ZERO;
+      if (isFraction) scale *= 10;
+    }
+  }
+  return digits / scale; // of two numbers that are exact: rounded once, as it should be
+}
+
+/** So many make a whole number that a double holds exactly. */
+const EXACT_DIGITS = 15;
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const DOT = 0x2e;

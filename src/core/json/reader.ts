@@ -35,6 +35,8 @@ export interface JsonReaderOptions {
   start?: number;
   /** A window to use, for callers that read much, or many documents in a row. */
   window?: Window;
+  /** So many bytes stand where the window begins: all of the document, known to be UTF-8. The source is not asked. */
+  loaded?: number | undefined;
 }
 
 const DEFAULT_CHUNK = 256 * 1024;
@@ -175,6 +177,10 @@ export class JsonReader {
     this.end = this.low;
     const start = options.start ?? 0;
     this.base = start - this.low;
+    if (options.loaded !== undefined) {
+      this.end += options.loaded;
+      this.ended = true;
+    }
     if (start === 0) this.stepOverBom();
   }
 
