@@ -1,14 +1,16 @@
-import { NULL, RawJson } from '../core/json/raw';
+import { NULL, pythonFloat, RawJson } from '../core/json/raw';
+import { type Excerpt, SpelledExcerpt } from '../core/search/excerpt';
 import type { Hit } from '../core/search/hit';
 import type { Found, Searched, SearchListener, SearchReport } from '../core/search/search';
 import type { Context } from './context';
 import type { Fleet } from './fleet';
-import type { OutputValue, RawFields } from './output/document';
+import { type OutputValue, type RawFields, Renderer } from './output/document';
 import { fitExcerpt } from './output/excerpt';
+import type { Sink } from './output/sink';
 import { byteSize, counted } from './output/numbers';
 import { truncate } from './output/table';
 import { isoTime } from './output/time';
-import { visibleLine } from './output/visible';
+import { putVisible, visibleLine } from './output/visible';
 import { displayWidth } from './output/width';
 
 /** Characters on each side of a match, where none are asked for. */
@@ -47,21 +49,12 @@ export async function showSearch(
   options: SearchFaceOptions,
 ): Promise<void> {
   const run = new FleetSearch(context, fleet, search, options.limit);
-  const flushing =
-    (show: Face): Face =>
-    (found, store) => {
-      show(found, store);
-      context.terminal.stdout.flush();
-    };
   await context.show({
     json: async (document) => {
-      await document.pushed<OutputValue>(
+      await document.pushed<FoundHit>(
         'hits',
-        (hit, path) => document.renderer.render(hit, path),
-        (push) =>
-          run.through((found, store) =>
-            found.hits.forEach((hit) => push(hitForOutput(found, hit, fleet.marks(store)))),
-          ),
+        (hit, path, out) => hit.put(document.renderer, path, out),
+        (push) => run.through((found, store) => hitsOf(found, fleet.marks(store), push)),
       );
       document.member('searched', { ...run.searched });
       document.member('limited', run.limited);
@@ -69,13 +62,16 @@ export async function showSearch(
     },
     ndjson: async () => {
       const renderer = context.renderer();
-      const show: Face = (found, store) =>
-        found.hits.forEach((hit) => context.line(renderer.render(hitForOutput(found, hit, fleet.marks(store)), 'hit')));
-      await run.through(flushing(show));
+      const { stdout } = context.terminal;
+      const put = (hit: FoundHit): void => {
+        hit.put(renderer, 'hit', stdout);
+        stdout.put('\n');
+      };
+      await run.through((found, store) => hitsOf(found, fleet.marks(store), put));
     },
     human: async () => {
       const show = context.isTerminal ? terminalFace(context, fleet, options) : pipeFace(context, fleet);
-      await run.through(flushing(show));
+      await run.through(show);
       noteReport(context, fleet, run);
     },
   });
@@ -116,7 +112,11 @@ class FleetSearch {
         this.context.clearProgress();
         show(found, store);
       },
-      warning: (warning) => store.warn(warning),
+      warning: (warning) => {
+        this.context.terminal.stdout.flush();
+        store.warn(warning);
+      },
+      pausing: () => this.context.terminal.stdout.flush(),
     });
     this.stores++;
     this.limited = limited;
@@ -125,39 +125,104 @@ class FleetSearch {
   }
 }
 
+type Marks = readonly [key: string, value: RawJson][];
+
+/** The hits of a session for scripts. What is the same for all of them is spelled once. */
+function hitsOf(found: Found, marks: Marks, use: (hit: FoundHit) => void): void {
+  const { session_id, title = NULL, storedIn: stored_in } = found;
+  // A title that is no string may be something of which each hit warns.
+  const isPlain = title === NULL || title.text.startsWith('"');
+  const beginning = { session_id, title, stored_in };
+  const spelled = isPlain ? SPELLER.render({ ...beginning }, '').slice(0, -1) : undefined;
+  const end = marks.map(([key, value]) => `,${JSON.stringify(key)}:${value.text}`).join('');
+  for (const hit of found.hits) use(new FoundHit(beginning, spelled, hit, marks, end));
+}
+
+/** Of values of which it has no warning. */
+const SPELLER = new Renderer(() => undefined);
+
 /** A hit as scripts get it. */
-function hitForOutput(
-  { session_id, title, storedIn }: Found,
-  hit: Hit,
-  marks: [key: string, value: RawJson][],
-): OutputValue {
-  return {
-    session_id,
-    title: title ?? NULL,
-    stored_in: storedIn,
-    in: hit.in,
-    message_index: hit.index ?? null,
-    role: hit.role ?? null,
-    timestamp: hit.at === undefined ? null : RawJson.float(hit.at),
-    tool_name: hit.tool ?? null,
-    matches: hit.matches,
-    before: hit.before,
-    match: hit.match,
-    after: hit.after,
-    byte_offset: hit.byteOffset ?? null,
-    ...Object.fromEntries(marks),
-  };
+class FoundHit {
+  constructor(
+    private readonly beginning: RawFields,
+    private readonly spelled: string | undefined,
+    private readonly hit: Hit,
+    private readonly marks: Marks,
+    private readonly end: string,
+  ) {}
+
+  put(renderer: Renderer, path: string, out: Sink): void {
+    const { excerpt } = this.hit;
+    if (this.spelled !== undefined && excerpt instanceof SpelledExcerpt) this.putSpelled(this.spelled, excerpt, out);
+    else out.put(renderer.render(this.value(), path));
+  }
+
+  /** Of an excerpt in the spelling that it would get the bytes are copied. */
+  private putSpelled(beginning: string, { json, from, start, end, to }: SpelledExcerpt, out: Sink): void {
+    const { in: place, index, role, at, tool, matches, byteOffset } = this.hit;
+    out.put(beginning);
+    out.put(`,"in":"${place}","message_index":${index ?? null},"role":${JSON.stringify(role ?? null)}`);
+    out.put(`,"timestamp":${at === undefined ? 'null' : pythonFloat(at)},"tool_name":${JSON.stringify(tool ?? null)}`);
+    out.put(`,"matches":${matches},"before":"`);
+    out.putBytes(json, from, start);
+    out.put('","match":"');
+    out.putBytes(json, start, end);
+    out.put('","after":"');
+    out.putBytes(json, end, to);
+    out.put(`","byte_offset":${byteOffset ?? null}`);
+    out.put(this.end);
+    out.put('}');
+  }
+
+  private value(): OutputValue {
+    const { in: place, index, role, at, tool, matches, excerpt, byteOffset } = this.hit;
+    return {
+      ...this.beginning,
+      in: place,
+      message_index: index ?? null,
+      role: role ?? null,
+      timestamp: at === undefined ? null : RawJson.float(at),
+      tool_name: tool ?? null,
+      matches,
+      before: excerpt.before,
+      match: excerpt.match,
+      after: excerpt.after,
+      byte_offset: byteOffset ?? null,
+      ...Object.fromEntries(this.marks),
+    };
+  }
 }
 
 function pipeFace(context: Context, fleet: Fleet): Face {
-  return ({ session_id, hits }, store) => {
-    const marks = fleet.marks(store).map(([, raw]) => visibleLine(String(raw.value())));
-    for (const hit of hits) {
-      const excerpt = visibleLine(hit.before + hit.match + hit.after);
-      const place = [hit.index ?? '', visibleLine(hit.role ?? ''), isoTime(hit.at), hit.in];
-      context.line([visibleLine(session_id), ...place, excerpt, ...marks].join('\t'));
+  const out = context.terminal.stdout;
+  const line = (id: string, { index, role, at, in: place, excerpt }: Hit, end: string): void => {
+    const who = role === undefined ? '' : visibleLine(role);
+    for (const cell of [id, String(index ?? ''), who, isoTime(at), place]) {
+      out.put(cell);
+      out.put('\t');
     }
+    putExcerpt(excerpt, out);
+    out.put(end);
   };
+  return ({ session_id, hits }, store) => {
+    const id = visibleLine(session_id);
+    const marks = fleet.marks(store).map(([, raw]) => `\t${visibleLine(String(raw.value()))}`);
+    const end = `${marks.join('')}\n`;
+    for (const hit of hits) line(id, hit, end);
+  };
+}
+
+/** An excerpt on one line. */
+function putExcerpt(excerpt: Excerpt, out: Sink): void {
+  if (excerpt instanceof SpelledExcerpt) {
+    const { json, from, to } = excerpt;
+    const end = putVisible(json, from, to, out.room(to - from), out.end);
+    if (end >= 0) {
+      out.end = end;
+      return;
+    }
+  }
+  out.put(visibleLine(excerpt.before + excerpt.match + excerpt.after));
 }
 
 /** Narrower terminals show what was found below where it was found. */
@@ -190,8 +255,8 @@ function terminalFace(context: Context, fleet: Fleet, { context: asked, others }
     const shown = first.in === 'title' ? excerptOf(first, room) : text;
     context.line(shown === '' ? bold(id) : `${shown}  ${dim(id)}`);
   };
-  const excerptOf = (hit: Hit, room: number | undefined): string => {
-    const whole = { before: oneLine(hit.before), match: oneLine(hit.match), after: oneLine(hit.after) };
+  const excerptOf = ({ excerpt }: Hit, room: number | undefined): string => {
+    const whole = { before: oneLine(excerpt.before), match: oneLine(excerpt.match), after: oneLine(excerpt.after) };
     const { before, match, after } = room === undefined ? whole : fitExcerpt(whole, room);
     return `${before}${marked(match)}${others ? after.replace(others, marked) : after}`;
   };
@@ -217,6 +282,7 @@ function terminalFace(context: Context, fleet: Fleet, { context: asked, others }
     if (store !== lastStore) storeHeading(store);
     if (found.session_id !== last) heading(found);
     found.hits.filter((hit) => hit.in !== 'title').forEach(line);
+    context.terminal.stdout.flush();
   };
 }
 

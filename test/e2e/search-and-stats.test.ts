@@ -104,6 +104,41 @@ describe('sessions search', () => {
     expect(await hits('needle', '--in', 'tools', '--in', 'title', '--limit', '2')).toBe(2);
   });
 
+  it('shows the same whether a message is spelled plainly or has to be decoded', async () => {
+    const said = [
+      'a needle',
+      '"a"\n\tneedle\\',
+      'é日🎉 needle\u2028\x7f',
+      'needle, Needle\b',
+      `${'x '.repeat(90)}needle${' y'.repeat(90)}`,
+    ];
+    const content = (role: string): string =>
+      said
+        .map((one, i) => `{"role": "${role}", "content": ${JSON.stringify(one)}, "timestamp": ${1777000000 + i}.5}`)
+        .join(',');
+    const storeOf = (spell: (json: string) => string): TestStore =>
+      makeStore({
+        aaaa00000001: spell(`{"title": "A needle 日", "messages": [${content('user')},${content('tool')}]}`),
+        bbbb00000002: spell(`{"title": [NaN, "needle"], "messages": [${content('assistant')}]}`),
+      });
+    const plain = storeOf((json) => json);
+    const odd = storeOf((json) => json.replaceAll('"content"', '"c\\u006fntent"'));
+    for (const face of [[], ['--ndjson'], ['--json'], ['--ndjson', '-C', '3'], ['--regex', '--json']]) {
+      const outputs = [];
+      for (const { env, stateDir } of [plain, odd]) {
+        const { stdout, stderr } = await runInProcess(['sessions', 'search', 'needle', ...face], env);
+        const neutral = (text: string): string =>
+          text
+            .replaceAll(/"(byte_offset|bytes)":\d+/g, '')
+            .replaceAll(/\([\d.]+ kB/g, '')
+            .replaceAll(stateDir, '');
+        outputs.push({ stdout: neutral(stdout).split('\n').sort(), stderr: neutral(stderr) });
+        expect(stdout.split('\n').length).toBeGreaterThan(16);
+      }
+      expect(outputs[0]).toEqual(outputs[1]);
+    }
+  });
+
   it('takes what is no expression for a bad command line', async () => {
     const { env } = richStore();
     for (const args of [['('], ['a{2,1}'], ['\\-']]) {

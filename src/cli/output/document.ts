@@ -111,12 +111,13 @@ export class JsonDocument {
   }
 
   /**
-   * As {@link array}, of items that are handed over by whoever finds them. It is
-   * begun with the first: what fails before is no failure midway.
+   * As {@link array}, of items that are handed over by whoever finds them, and
+   * put by `put`. It is begun with the first: what fails before is no failure
+   * midway.
    */
   async pushed<T>(
     name: string,
-    render: (item: T, path: string) => string,
+    put: (item: T, path: string, out: Sink) => void,
     find: (push: (item: T) => void) => Promise<void>,
   ): Promise<void> {
     let i = 0;
@@ -125,10 +126,10 @@ export class JsonDocument {
       this.out.write('[');
     };
     await find((item) => {
-      const text = render(item, `${name}[${i}]`);
       if (i === 0) begin();
       this.inArray = true;
-      this.out.write(`${i === 0 ? '\n' : ',\n'}${text}`);
+      this.out.put(i === 0 ? '\n' : ',\n');
+      put(item, `${name}[${i}]`, this.out);
       i++;
     });
     if (i === 0) begin();

@@ -6,18 +6,19 @@ export function isoTime(seconds: number | undefined): string {
   const milliseconds = Math.trunc(seconds * 1000);
   if (!(Math.abs(milliseconds) <= LATEST)) return '';
   const second = Math.floor(milliseconds / 1000);
-  const day = Math.floor(second / SECONDS_A_DAY);
-  if (day !== lastDay) {
-    lastDay = day;
-    lastDate = dateOf(day);
+  const minute = Math.floor(second / 60);
+  if (minute !== lastMinute) {
+    lastMinute = minute;
+    const day = Math.floor(second / SECONDS_A_DAY);
+    const inDay = second - day * SECONDS_A_DAY;
+    lastText = `${dateOf(day)}T${two(Math.floor(inDay / 3600))}:${two(Math.floor(inDay / 60) % 60)}:`;
   }
-  const inDay = second - day * SECONDS_A_DAY;
-  return `${lastDate}T${two(Math.floor(inDay / 3600))}:${two(Math.floor(inDay / 60) % 60)}:${two(inDay % 60)}Z`;
+  return `${lastText}${two(second - minute * 60)}Z`;
 }
 
-/** The day of the time that was asked for last: in a search those that follow are mostly of the same. */
-let lastDay: number | undefined;
-let lastDate = '';
+/** The minute of the time that was asked for last: in a search those that follow are often of the same. */
+let lastMinute: number | undefined;
+let lastText = '';
 
 /** A `Date`'s last millisecond, and how far back it goes. */
 const LATEST = 8.64e15;

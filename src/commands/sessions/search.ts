@@ -17,7 +17,7 @@ const TERMINAL_LIMIT = 50;
 export default class SessionsSearch extends BaseCommand {
   static override summary = 'Find text in sessions.';
   static override description =
-    'Looks through the titles and messages of the store’s sessions, those written last first, and shows where the text is: once for each message, with how often it is there. A text in small letters is found in any case, one with a capital only as it stands (-i and -s say otherwise). Sessions that a list hides are not searched unless they are asked for. Nothing is written; a session that cannot be read is a warning.\n\nFiles are searched as bytes first, for every way in which JSON may spell the text, and only messages that may hold it are decoded. With --regex all of them are. The full-text indexes of the agent’s database are not used, because they leave out tool results and more: its messages are passed over.';
+    'Looks through the titles and messages of the store’s sessions, those written last first, and shows where the text is: once for each message, with how often it is there. A text in small letters is found in any case, one with a capital only as it stands (-i and -s say otherwise). Sessions that a list hides are not searched unless they are asked for. Nothing is written; a session that cannot be read is a warning.\n\nFiles are searched as bytes first, for every way in which JSON may spell the text, and only messages that may hold it are decoded. With --regex that needs an expression with a piece of plain text in whatever it matches; else all are. The full-text indexes of the agent’s database are not used, because they leave out tool results and more: its messages are passed over.';
 
   static override exitCodes: ErrorCode[] = ['PARTIAL', 'STORE_NOT_FOUND', 'STORE_DAMAGED'];
 
@@ -102,6 +102,7 @@ export default class SessionsSearch extends BaseCommand {
       places: new Set<Place>(flags.in ?? DEFAULT_PLACES),
       roles: flags.role && new Set(flags.role),
       context: contextFor(context, flags.context),
+      counted: context.face !== 'human' || context.isTerminal,
     };
     const search: StoreSearch = async (store, limit, on) => {
       const { location, defaults, deps } = store;

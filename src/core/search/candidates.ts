@@ -2,6 +2,8 @@ import { isUtf8 } from 'node:buffer';
 
 import type { OpenFile } from '../files/open-file';
 import { type ByteSource, bytesSource } from '../json/reader';
+import type { Kernel, Needle } from '../json/kernel';
+import type { Window } from '../json/window';
 import type { Pattern } from './pattern';
 
 const WINDOW = 4 * 1024 * 1024;
@@ -10,11 +12,17 @@ const GRAIN = 256;
 
 /** What was learnt of a file by a look at its bytes. */
 export interface Looked {
-  bytes: number;
+  size: number;
+  /** All of it, where it is small, until the next file is looked at. */
+  bytes: Buffer | undefined;
   /** The file again, from memory where it is small. */
   source: ByteSource;
   /** Where the text may be; undefined: nowhere. */
   marks: Marks | undefined;
+  /** The same to the byte, where the file is in memory and its bytes can tell. */
+  candidates: Candidates | undefined;
+  /** Whether that is in the window that was given, and UTF-8. */
+  isLoaded: boolean;
   /** Whether the bytes show at once that it is no whole session: then it is to be read, to say what is wrong. */
   isOdd: boolean;
 }
@@ -41,24 +49,38 @@ export class Looker {
     private readonly window = WINDOW,
   ) {}
 
-  look(file: OpenFile): Looked {
+  /** @param room a window to read small files into, so that they can be walked there. */
+  look(file: OpenFile, room?: Window): Looked {
     const size = Number(file.stamp.size);
-    return size < this.window ? this.small(file, size) : this.large(file, size);
+    return size < this.window ? this.small(file, size, room) : this.large(file, size);
   }
 
-  private small(file: OpenFile, size: number): Looked {
-    if (this.buffer.length <= size) this.buffer = Buffer.allocUnsafe(Math.min(this.window, size * 2));
+  private small(file: OpenFile, size: number, room: Window | undefined): Looked {
     // Of a file that grows meanwhile, what was there when it was opened.
-    const bytes = this.buffer.subarray(0, fill(file.source, this.buffer.subarray(0, size), 0));
-    const { bytes: expression } = this.pattern;
-    const marked = expression && new MarkedBlocks(bytes.length);
-    if (expression) marked?.add(expression, bytes, 0);
+    const whole = (room && roomIn(room, size)) ?? this.own(size);
+    const bytes = whole.subarray(0, fill(file.source, whole, 0));
+    const { bytes: expression, needle } = this.pattern;
+    const isInRoom = bytes.buffer === room?.bytes.buffer;
+    const kernel = isInRoom ? room?.kernel : undefined;
+    const candidates =
+      kernel && needle ? new ByKernel(bytes, kernel, needle) : expression && new ByExpression(bytes, expression);
+    const marks = candidates && candidates.next(0) < bytes.length ? candidates : undefined;
+    const isText = isUtf8(bytes);
     return {
-      bytes: bytes.length,
-      source: bytesSource(bytes),
-      marks: expression === undefined ? EVERYWHERE : marked?.orNone,
-      isOdd: !isEnclosed(bytes) || !isUtf8(bytes),
+      size: bytes.length,
+      bytes,
+      isLoaded: isText && isInRoom,
+      // What is not UTF-8 is read to say so, and that may move what is in the window.
+      source: isText || !isInRoom ? bytesSource(bytes) : file.source,
+      marks: expression === undefined ? EVERYWHERE : marks,
+      candidates: this.pattern.isWhole ? candidates : undefined,
+      isOdd: !isEnclosed(bytes) || !isText,
     };
+  }
+
+  private own(size: number): Buffer {
+    if (this.buffer.length <= size) this.buffer = Buffer.allocUnsafe(Math.min(this.window, size * 2));
+    return this.buffer.subarray(0, size);
   }
 
   private large(file: OpenFile, size: number): Looked {
@@ -79,15 +101,99 @@ export class Looker {
       at += this.window - longest; // so that nothing hides between two windows
     }
     return {
-      bytes: at,
+      size: at,
+      bytes: undefined,
+      isLoaded: false,
       source: file.source,
       marks: expression === undefined ? EVERYWHERE : marked.orNone,
+      candidates: undefined,
       isOdd: !isEnclosed(ends),
     };
   }
 }
 
+function roomIn({ bytes, low, high }: Window, size: number): Buffer | undefined {
+  return low + size <= high ? bytes.subarray(low, low + size) : undefined;
+}
+
 const ENDS = 64;
+
+/**
+ * The places in the bytes of a file at which a spelling of what is looked for
+ * begins, found as they are asked for, and best in their order.
+ */
+export abstract class Candidates implements Marks {
+  /** Where the one begins that was asked for last; where the file ends, if there is none. */
+  at = -1;
+  /** There is none from here up to {@link at}. */
+  private from = 0;
+
+  constructor(readonly bytes: Buffer) {}
+
+  /** The first that begins here or later; where the file ends, if none does. */
+  next(from: number): number {
+    if (from >= this.from && from <= this.at) return this.at;
+    this.from = from;
+    return (this.at = this.find(from));
+  }
+
+  /** Where the one ends that was asked for last. */
+  abstract readonly end: number;
+
+  protected abstract find(from: number): number;
+
+  within(start: number, end: number): boolean {
+    if (this.next(start) < end) return true;
+    // As in a large file, of which it is not known more exactly.
+    const blocks = [Math.floor(start / GRAIN), Math.ceil(end / GRAIN)];
+    return this.next(blocks[0] * GRAIN) < Math.min(blocks[1] * GRAIN, this.bytes.length);
+  }
+}
+
+/** Found by an expression in the bytes, read as Latin-1. */
+class ByExpression extends Candidates {
+  private readonly text: string;
+  end = 0;
+
+  constructor(
+    bytes: Buffer,
+    private readonly expression: RegExp,
+  ) {
+    super(bytes);
+    this.text = bytes.toString('latin1');
+  }
+
+  protected override find(from: number): number {
+    this.expression.lastIndex = from;
+    const match = this.expression.exec(this.text);
+    this.end = this.expression.lastIndex;
+    return match ? match.index : this.bytes.length;
+  }
+}
+
+/** Found by a kernel, in whose memory the bytes are. */
+class ByKernel extends Candidates {
+  constructor(
+    bytes: Buffer,
+    private readonly kernel: Kernel,
+    private readonly needle: Needle,
+  ) {
+    super(bytes);
+  }
+
+  protected override find(from: number): number {
+    const { low } = this.kernel;
+    return this.kernel.find(low + from, low + this.bytes.length, this.needle) - low;
+  }
+
+  override get end(): number {
+    return this.at + (this.bytes[this.at] === BACKSLASH ? ESCAPE : this.needle.length);
+  }
+}
+
+const BACKSLASH = 0x5c;
+/** Length of `\u0061`. */
+const ESCAPE = 6;
 
 /** A bit for each block of a file in which a match begins. */
 class MarkedBlocks implements Marks {

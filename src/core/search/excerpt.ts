@@ -5,21 +5,62 @@ export interface Excerpt {
   after: string;
 }
 
+/**
+ * The same where it stands in a JSON document: nothing is decoded before it is
+ * asked for. It is spelled as `JSON.stringify` does it, in UTF-8. Good as long
+ * as the document's bytes are kept.
+ */
+export class SpelledExcerpt implements Excerpt {
+  constructor(
+    readonly json: Buffer,
+    /** Where the text before the match begins, */
+    readonly from: number,
+    /** the match, */
+    readonly start: number,
+    /** the text after it, */
+    readonly end: number,
+    /** and where that ends. */
+    readonly to: number,
+  ) {}
+
+  get before(): string {
+    return this.decoded(this.from, this.start);
+  }
+
+  get match(): string {
+    return this.decoded(this.start, this.end);
+  }
+
+  get after(): string {
+    return this.decoded(this.end, this.to);
+  }
+
+  private decoded(from: number, to: number): string {
+    return JSON.parse(`"${this.json.toString('utf8', from, to)}"`) as string;
+  }
+}
+
+/** Where a match is in a text. */
+export interface Match {
+  start: number;
+  end: number;
+}
+
 /** A match longer than this is cut, with an ellipsis: an expression may take in a whole text. */
 const LONGEST_MATCH = 500;
 
 /**
- * The first match of a text, with so many characters on each side of it, and
- * how many there are. Undefined where there is none. An empty match is none.
+ * The first match of a text, and how many there are: 1 unless they are to be
+ * counted. Undefined where there is none. An empty match is none.
  *
  * @param expression global.
  */
 export function matchesIn(
   text: string,
   expression: RegExp,
-  context: number,
-): { excerpt: Excerpt; count: number } | undefined {
-  let first: { start: number; end: number } | undefined;
+  counted: boolean,
+): { first: Match; count: number } | undefined {
+  let first: Match | undefined;
   let count = 0;
   expression.lastIndex = 0;
   for (let match = expression.exec(text); match; match = expression.exec(text)) {
@@ -29,11 +70,13 @@ export function matchesIn(
     }
     count++;
     first ??= { start: match.index, end: expression.lastIndex };
+    if (!counted) break;
   }
-  return first && { excerpt: excerptOf(text, first, context), count };
+  return first && { first, count };
 }
 
-function excerptOf(text: string, { start, end }: { start: number; end: number }, context: number): Excerpt {
+/** A match with so many characters on each side of it. */
+export function excerptOf(text: string, { start, end }: Match, context: number): Excerpt {
   const cut = Math.min(end, start + LONGEST_MATCH);
   return {
     before: text.slice(withoutHalf(text, Math.max(0, start - context), 1), start),

@@ -1,4 +1,6 @@
 import { HermesctlError } from '../errors';
+import { Needle } from '../json/kernel';
+import { type Outline, outlineOf } from './expression';
 
 /** What is looked for, ready to be used. */
 export interface Pattern {
@@ -13,6 +15,14 @@ export interface Pattern {
   json: RegExp | undefined;
   /** No match of `bytes` is longer than this. */
   longest: number;
+  /** Whether `bytes` finds the whole of it, and not only how it begins or a part: but for escapes, bytes tell all. */
+  isWhole: boolean;
+  /** What `bytes` finds, for a kernel; undefined where that cannot look for it. */
+  needle: Needle | undefined;
+  /** Whether every file is to be walked, also where the bytes show that it holds nothing. */
+  walksAll: boolean;
+  /** The engine takes no more than some times so many steps to look through a text of so many characters. */
+  steps: (length: number) => number;
 }
 
 export interface PatternOptions {
@@ -52,6 +62,10 @@ export function literalPattern(text: string, { ignoreCase }: PatternOptions): Pa
     bytes: inJson(asBytes),
     json: inJson(literally),
     longest: start.length * LONGEST_SPELLING,
+    isWhole: start.join('') === text && text.isWellFormed(),
+    needle: Needle.of(text, ignoreCase),
+    walksAll: false,
+    steps: (length) => length * text.length,
   };
 }
 
@@ -64,7 +78,20 @@ export function literalPattern(text: string, { ignoreCase }: PatternOptions): Pa
 export function expressionPattern(source: string, { ignoreCase }: PatternOptions): Pattern {
   if (source === '') throw new HermesctlError('USAGE', 'The expression to look for is empty.');
   try {
-    return { text: new RegExp(source, ignoreCase ? 'gimu' : 'gmu'), bytes: undefined, json: undefined, longest: 0 };
+    const expression = new RegExp(source, ignoreCase ? 'gimu' : 'gmu');
+    const { literal, isLiteral, ways, repetitions } = outlineOf(source, ignoreCase) ?? UNKNOWN;
+    // What it matches holds this text: where that cannot be, there is nothing to decode.
+    const held = literal.length > 1 ? literalPattern(literal, { ignoreCase }) : undefined;
+    return {
+      text: expression,
+      bytes: held?.bytes,
+      json: held?.json,
+      longest: held?.longest ?? 0,
+      isWhole: isLiteral && (held?.isWhole ?? false),
+      needle: held?.needle,
+      walksAll: true,
+      steps: (length) => ways * source.length * length ** (repetitions + 1),
+    };
   } catch (error) {
     const reason = (error as Error).message.replace(/^Invalid regular expression: /, '');
     throw new HermesctlError('USAGE', `This is no regular expression: ${reason}.`, {
@@ -73,6 +100,8 @@ export function expressionPattern(source: string, { ignoreCase }: PatternOptions
     });
   }
 }
+
+const UNKNOWN: Outline = { literal: '', isLiteral: false, ways: Infinity, repetitions: 0 };
 
 /** Of a character beyond the BMP: two escapes. */
 const LONGEST_SPELLING = 12;

@@ -8,18 +8,16 @@ import { type AgentParts, type IdSet, storedIds, withAgentParts } from '../listi
 import { type ListFilter, matches, sortRows } from '../listing/query';
 import { asWarning, fromSidecar } from '../listing/rows';
 import type { Location } from '../location/location';
-import { compactRow, type RowDefaults, type SessionRow } from '../session/row';
+import { briefRow, type RowDefaults, type SessionRow } from '../session/row';
 import { EMPTY_TRANSCRIPT } from '../session/transcript';
 import { sessionIds } from '../sidecar/directory';
 import { scanOpenSidecar, sidecarPath } from '../sidecar/read';
 import { type Looked, Looker } from './candidates';
 import { type Hit, hitInTitle, MessageBatch, type Wanted, wantsMessages, wantsTitles } from './hit';
-import type { Pattern } from './pattern';
-import { hitsInSession, type Walked, walkSession } from './session-file';
+import { giveHits, type Walked, walkSession } from './session-file';
 
 /** What is looked for, and in which sessions. */
-export interface SearchQuery extends Omit<Wanted, 'expression'> {
-  pattern: Pattern;
+export interface SearchQuery extends Wanted {
   filter: ListFilter;
   /** At most so many hits; 0: all. */
   limit: number;
@@ -84,9 +82,15 @@ export async function searchSessions(
 
 /** Who is told what is found. */
 export interface SearchListener {
+  /** What it is given is good until it returns: a hit may show bytes of a file that is read over then. */
   found: (found: Found) => void;
   warning: (warning: Warning) => void;
+  /** It is about to let signals in, as it does some times a second: a moment to write what was found. */
+  pausing: () => void;
 }
+
+/** To make one takes as long as to look at so many files of twenty kilobytes without it. */
+const WORTH_A_ROOM = 100;
 
 /** What is wrong with one session, and keeps none from the others. */
 const OF_ONE_SESSION: ReadonlySet<string> = new Set([
@@ -104,6 +108,7 @@ class SessionSearch {
   private readonly wanted: Wanted;
   private readonly looker: Looker;
   private window: Window | undefined;
+  private otherWindow: Window | undefined;
 
   constructor(
     private readonly location: Location,
@@ -112,18 +117,25 @@ class SessionSearch {
     private readonly deps: Deps,
     private readonly on: SearchListener,
   ) {
-    this.wanted = { ...query, expression: query.pattern.text };
+    this.wanted = query;
     this.looker = new Looker(query.pattern);
   }
 
   async store(ids: readonly string[]): Promise<void> {
+    if (ids.length >= WORTH_A_ROOM) this.window = this.room;
     for (const [done, id] of this.newestFirst(ids).entries()) {
       await this.orWarning(id, () => this.file(id));
       if (this.limited) return;
       this.deps.progress(done + 1, ids.length);
-      const pause = this.deps.breathe();
+      const pause = this.breathe();
       if (pause) await pause;
     }
+  }
+
+  private breathe(): Promise<void> | undefined {
+    const pause = this.deps.breathe();
+    if (pause) this.on.pausing();
+    return pause;
   }
 
   private newestFirst(ids: readonly string[]): string[] {
@@ -160,11 +172,11 @@ class SessionSearch {
 
   private file(id: string): void {
     withFile(this.deps.fs, sidecarPath(this.location.sessionsDir.value, id), (file) => {
-      const looked = this.looker.look(file);
+      const looked = this.looker.look(file, this.window);
       this.searched.files++;
-      this.searched.bytes += looked.bytes;
-      if (looked.marks || looked.isOdd) {
-        const walked = walkSession(file, looked, id, this.room);
+      this.searched.bytes += looked.size;
+      if (looked.marks || looked.isOdd || this.query.pattern.walksAll) {
+        const walked = walkSession(file, looked, id, this.room, this.wanted);
         if (!this.isMeant(file, id, walked)) return;
         this.searched.sessions++;
         if (looked.marks) this.hitsIn(file, id, looked, walked);
@@ -174,21 +186,26 @@ class SessionSearch {
 
   private hitsIn(file: OpenFile, id: string, looked: Looked, walked: Walked): void {
     const session = { session_id: id, title: walked.fields.get('title'), storedIn: 'store' } as const;
-    const hits = hitsInSession(file, looked, walked, this.wanted, (count) => (this.searched.messages += count));
-    for (const batch of hits) if (!this.give({ ...session, hits: batch })) return;
+    const counted = (messages: number): void => void (this.searched.messages += messages);
+    giveHits(file, looked, walked, this.wanted, counted, (hits) => this.give({ ...session, hits }));
   }
 
-  /** For one file after the other; made when there is one to walk. */
+  /** For one file after the other; made when there is one to walk, or where there are many to look at. */
   private get room(): Window {
     return (this.window ??= Window.fast());
+  }
+
+  /** The file stays in the first while it is read in here. */
+  private get otherRoom(): Window {
+    return (this.otherWindow ??= Window.fast());
   }
 
   /** Whether a session is one that is meant. When it was active last is only looked for where it matters. */
   private isMeant(file: OpenFile, id: string, { fields, count }: Walked): boolean {
     const { filter } = this.query;
     if (filter.since !== undefined || filter.until !== undefined)
-      return matches(fromSidecar(scanOpenSidecar(file, id, this.room), this.defaults), filter);
-    const row = compactRow({ id, fields, transcript: { ...EMPTY_TRANSCRIPT, count } }, this.defaults);
+      return matches(fromSidecar(scanOpenSidecar(file, id, this.otherRoom), this.defaults), filter);
+    const row = briefRow({ id, fields, transcript: { ...EMPTY_TRANSCRIPT, count } }, this.defaults);
     return matches({ row, activity: 0 }, filter);
   }
 
@@ -215,7 +232,7 @@ class SessionSearch {
         if (this.limited) break;
         await this.orWarning(row.id, () => this.conversation(parts, row));
         this.deps.progress(++done, rows.length);
-        const pause = this.deps.breathe();
+        const pause = this.breathe();
         if (pause) await pause;
       }
       parts.warnings.forEach(this.on.warning);

@@ -229,6 +229,54 @@ export function compactRow(source: RowSource, defaults: RowDefaults): SessionRow
   return new SessionRow(row);
 }
 
+/** {@link compactRow} for who asks for little of it: a member is made when it is asked for. */
+export function briefRow(source: RowSource, defaults: RowDefaults): SessionRow {
+  return new BriefRow(source, defaults);
+}
+
+class BriefRow extends SessionRow {
+  private readonly context: RowContext;
+
+  constructor(
+    private readonly source: RowSource,
+    private readonly defaults: RowDefaults,
+  ) {
+    super(NO_FIELDS);
+    this.context = new RowContext(source, defaults);
+  }
+
+  override get id(): string {
+    return this.source.id;
+  }
+
+  override has(key: string): boolean {
+    return this.raw(key) !== undefined;
+  }
+
+  override raw(key: string): RawJson | undefined {
+    const place = ROW_KEYS.indexOf(key as RowKey);
+    return place < 0 ? undefined : rowValue(place, this.context);
+  }
+
+  override value(key: string): unknown {
+    return this.raw(key)?.value();
+  }
+
+  override entries(): IterableIterator<[string, RawJson]> {
+    return this.whole().entries();
+  }
+
+  override with(changes: Record<string, RawJson>): SessionRow {
+    return this.whole().with(changes);
+  }
+
+  override whole(): SessionRow {
+    return compactRow(this.source, this.defaults);
+  }
+}
+
+const NO_FIELDS = new Map<string, RawJson>();
+
 /**
  * The members of {@link compactRow}, one by one, for who makes no row of them.
  *

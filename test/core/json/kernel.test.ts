@@ -5,10 +5,19 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { findHazards } from '../../../src/core/json/hazards';
-import { FIRST_RECORD, Kernel, KnownKeys, MEMBER_RECORD, Names, UNKNOWN_KEY } from '../../../src/core/json/kernel';
+import {
+  FIRST_RECORD,
+  Kernel,
+  KnownKeys,
+  MEMBER_RECORD,
+  Names,
+  Needle,
+  UNKNOWN_KEY,
+} from '../../../src/core/json/kernel';
 import { bytesSource, JsonReader } from '../../../src/core/json/reader';
 import { JsonSyntaxError } from '../../../src/core/json/syntax-error';
 import { Window } from '../../../src/core/json/window';
+import { literalPattern } from '../../../src/core/search/pattern';
 import { readTranscriptFacts } from '../../../src/core/session/transcript';
 import { ROOT } from '../../support/cli';
 import { anyValue, LAYOUTS, messageList, spell, type Spelled } from '../../support/documents';
@@ -211,6 +220,51 @@ describe('the kernel', () => {
         expectSame((reader) => ({ ...readTranscriptFacts(reader) }), bytes),
       ),
       { numRuns: 1000 },
+    );
+  });
+
+  it('finds a needle, and escapes of its characters, where an expression finds them', () => {
+    const piece = fc.constantFrom(
+      'a',
+      'b',
+      'k',
+      'K',
+      'ab',
+      'abk',
+      'ABk',
+      '\\u0061',
+      '\\u006',
+      '\\u004B',
+      '\\u00e9',
+      '\\',
+      'u00',
+      'x',
+      ' '.repeat(13),
+    );
+    fc.assert(
+      fc.property(
+        fc.array(piece, { maxLength: 20 }),
+        fc.constantFrom('ab', 'abk', 'kk', 'xab'),
+        fc.boolean(),
+        (pieces, text, ignoreCase) => {
+          const bytes = Buffer.from(pieces.join(''));
+          const { bytes: expression, needle } = literalPattern(text, { ignoreCase });
+          const { kernel, low } = kernelWindow;
+          bytes.copy(kernelWindow.bytes, low);
+          kernelWindow.bytes.write(`${text}${text}`, low + bytes.length); // what stands behind is none of it
+          for (let from = 0; from <= bytes.length; from++) {
+            expression!.lastIndex = from;
+            const match = expression!.exec(bytes.toString('latin1'));
+            expect(kernel!.find(low + from, low + bytes.length, needle!) - low).toBe(
+              match ? match.index : bytes.length,
+            );
+          }
+        },
+      ),
+      { numRuns: 500 },
+    );
+    expect(['a', 'a"b', 'a/b', 'é!', 'x'.repeat(65)].map((text) => Needle.of(text, false))).toEqual(
+      Array(5).fill(undefined),
     );
   });
 

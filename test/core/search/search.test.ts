@@ -12,12 +12,15 @@ import { Window } from '../../../src/core/json/window';
 import { NO_FILTER } from '../../../src/core/listing/query';
 import { rowDefaults } from '../../../src/core/listing/rows';
 import { Looker } from '../../../src/core/search/candidates';
+import type { Excerpt } from '../../../src/core/search/excerpt';
 import type { Hit, Wanted } from '../../../src/core/search/hit';
+import { outlineOf } from '../../../src/core/search/expression';
 import { expressionPattern, literalPattern, type Pattern } from '../../../src/core/search/pattern';
 import { type Found, type SearchQuery, type SearchReport, searchSessions } from '../../../src/core/search/search';
-import { hitsInSession, walkSession } from '../../../src/core/search/session-file';
+import { giveHits, walkSession } from '../../../src/core/search/session-file';
 import { DEFAULT_PLACES, type Place, PLACES, textsOf } from '../../../src/core/search/texts';
 import { addAgentSessions } from '../../support/agent-sessions';
+import { jsonText } from '../../support/arbitraries';
 import { locationOf, TEST_DEPS } from '../../support/places';
 import { makeStore, session, STORE_VECTORS, type TestStore, vectorStore } from '../../support/store';
 
@@ -60,12 +63,14 @@ const spelledSession = fc
   });
 
 const unbounded = <T>(work: () => T): T => work();
-const wantedOf = (pattern: Pattern): Wanted => ({
-  expression: pattern.text,
+const wantedOf = (pattern: Pattern, more: Partial<Wanted> = {}): Wanted => ({
+  pattern,
   places: new Set(PLACES),
   roles: undefined,
   context: 5,
+  counted: true,
   bounded: unbounded,
+  ...more,
 });
 
 function fileOf(bytes: Buffer): OpenFile {
@@ -73,13 +78,42 @@ function fileOf(bytes: Buffer): OpenFile {
   return { path: 'x', source: bytesSource(bytes), stamp: stampOf(stats as fs.BigIntStats) };
 }
 
+interface SeenHit extends Omit<Hit, 'excerpt'>, Excerpt {}
+
+/** A hit with what can only be read while the file is at hand. */
+const seen = ({ excerpt: { before, match, after }, ...hit }: Hit): SeenHit => ({ ...hit, before, match, after });
+
+interface Way {
+  /** Small files are read into it. */
+  room?: Window;
+  /** What is walked in. */
+  window?: Window;
+  /** Bytes of a small file. */
+  small?: number;
+}
+
+/** All hits in a document, and how many messages were looked into; or what is wrong with it. */
+function hitsIn(bytes: Buffer, wanted: Wanted, { room, window = Window.plain(4096), small }: Way = {}): unknown {
+  const file = fileOf(bytes);
+  const looked = new Looker(wanted.pattern, small).look(file, room);
+  const hits: SeenHit[] = [];
+  let messages = 0;
+  try {
+    const walked = walkSession(file, looked, 'x', room ?? window, wanted);
+    const count = (more: number): void => void (messages += more);
+    if (looked.marks) giveHits(file, looked, walked, wanted, count, (some) => hits.push(...some.map(seen)) > 0 || true);
+    return { hits, messages, count: walked.count, title: walked.fields.get('title')?.text };
+  } catch (error) {
+    if (!(error instanceof HermesctlError)) throw error;
+    return error.details;
+  }
+}
+
 /** What the search gives: where, and how many times. */
-function searched(json: string, pattern: Pattern, window?: number): string[] {
-  const file = fileOf(Buffer.from(json));
-  const looked = new Looker(pattern, window).look(file);
-  if (!looked.marks) return [];
-  const walked = walkSession(file, looked, 'x', Window.plain(4096));
-  const hits = [...hitsInSession(file, looked, walked, wantedOf(pattern), () => undefined)].flat();
+function searched(json: string, pattern: Pattern, small?: number): string[] {
+  const { hits } = hitsIn(Buffer.from(json), wantedOf(pattern), small === undefined ? {} : { small }) as {
+    hits: SeenHit[];
+  };
   return hits.map((hit) => `${hit.index ?? ''} ${hit.in} ${hit.matches} ${hit.match}`).sort();
 }
 
@@ -159,6 +193,225 @@ describe('a look at the bytes never misses', () => {
   });
 });
 
+/** One for all runs, as for all files of a store. */
+const room = Window.fast();
+const kernelWindow = Window.fast();
+
+describe('a hit that is made of bytes is the one that decoding gives', () => {
+  const jsonString = (one: string): string => JSON.stringify(one);
+  const spelledKey = (key: string): fc.Arbitrary<string> =>
+    fc.constantFrom(
+      jsonString(key),
+      jsonString(key),
+      jsonString(key),
+      `"\\u00${key.charCodeAt(0).toString(16)}${key.slice(1)}"`,
+    );
+  /** Texts in which the needles are often met, also where it only looks so. */
+  const usual = fc.constantFrom('aks ', 'ak', ' ', 'x', '\\"', '\\n', 'é', '日', '🎉');
+  const odd = fc.constantFrom('u06', '\\\\', '\\b', '\\u0061', '\\u8a9e', '\\uD83C\\uDF89', '\\/');
+  const part = fc.oneof({ weight: 7, arbitrary: usual }, odd);
+  const parts = fc.array(part, { maxLength: 30, size: 'large' }).map((some) => `"${some.join('')}"`);
+  const content = fc.oneof(
+    { weight: 4, arbitrary: parts },
+    { weight: 4, arbitrary: spelledText },
+    { weight: 2, arbitrary: fc.string({ unit: 'binary', maxLength: 40 }).map(jsonString) },
+    jsonText({ nonFinite: true, maxDepth: 2 }),
+  );
+  const member = fc.oneof(
+    { weight: 5, arbitrary: fc.tuple(spelledKey('content'), content) },
+    {
+      weight: 5,
+      arbitrary: fc.tuple(
+        spelledKey('role'),
+        fc.oneof(fc.constantFrom('"user"', '"assistant"', '"tool"', '"aks"', '"\\u0061"', '7'), content),
+      ),
+    },
+    fc.tuple(
+      fc.constantFrom('"timestamp"', '"_ts"'),
+      fc.oneof(
+        fc.constantFrom(
+          '1777000000.5',
+          '1777000001',
+          '0',
+          'null',
+          '"1777000002"',
+          'true',
+          '0.1',
+          'NaN',
+          '12345678901234567890.25',
+          '1e3',
+        ),
+        jsonText({ nonFinite: true, maxDepth: 1 }),
+      ),
+    ),
+    fc.tuple(
+      fc.constantFrom('"name"', '"tool_name"'),
+      fc.oneof(fc.constantFrom('"run"', '""', 'null', '"a k"'), content),
+    ),
+    fc.tuple(
+      fc.constantFrom('"reasoning"', '"tool_calls"', '"attachments"', '"id"', '"aks"'),
+      fc.oneof(content, fc.constantFrom('[{"function":{"name":"aks","arguments":"ak"}}]', '[]', '["aks"]')),
+    ),
+  );
+  const space = fc.constantFrom('', '', ' ', '\n  ');
+  const ordinary = fc
+    .tuple(
+      fc.constantFrom('user', 'assistant', 'tool'),
+      parts,
+      fc.constantFrom('', ',"timestamp":1777000000.25'),
+      space,
+    )
+    .map(([role, said, time, gap]) => `{"role":${gap}"${role}",${gap}"content":${gap}${said}${time}}`);
+  const message = fc.oneof(
+    { weight: 20, arbitrary: ordinary },
+    {
+      weight: 8,
+      arbitrary: fc
+        .tuple(fc.array(member, { maxLength: 5 }), space)
+        .map(([members, gap]) => `{${gap}${members.map(([key, value]) => `${key}:${gap}${value}`).join(`,${gap}`)}}`),
+    },
+    spelledMessage,
+    content,
+  );
+  const documents = fc
+    .tuple(
+      fc.array(message, { maxLength: 8, size: 'large' }),
+      fc.oneof({ weight: 4, arbitrary: parts }, content),
+      fc.constantFrom('', '\ufeff', ' '),
+      fc.constantFrom('', '', ',"messages":[{"role":"user","content":"aks"}]'),
+      fc.nat(600),
+    )
+    .map(([messages, title, start, again, pad]) =>
+      Buffer.from(`${start}{"pad":"${'x'.repeat(pad)}","title":${title},"messages":[${messages.join(',')}]${again}}`),
+    );
+  const broken = fc
+    .tuple(
+      documents,
+      fc.array(fc.tuple(fc.nat(), fc.constantFrom(0x22, 0x5c, 0x7d, 0xff, 0xc3, 0x00, 0x61)), { maxLength: 2 }),
+      fc.option(fc.nat()),
+    )
+    .map(([bytes, edits, cut]) => {
+      for (const [at, byte] of edits) bytes[at % bytes.length] = byte;
+      return cut === null ? bytes : bytes.subarray(0, cut % (bytes.length + 1));
+    });
+  const needles = fc.oneof(
+    { weight: 6, arbitrary: fc.constantFrom('ak', 'aks', 's a', 'ks é', 'n', '日') },
+    text,
+    fc.constantFrom('ak', 'aks', 's a', '06', 'u06', 'nn', 'é日', '\\', '"', '/', '🎉', 'role', 'x'),
+  );
+  const more = fc.record({
+    places: fc.subarray([...PLACES], { minLength: 2 }).map((places) => new Set<Place>(places)),
+    roles: fc.option(fc.constant(new Set(['user', 'tool'])), { nil: undefined }),
+    context: fc.constantFrom(0, 1, 2, 3, 4, 7, 60),
+    counted: fc.boolean(),
+  });
+
+  it('for every document, also one that is broken', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof({ weight: 4, arbitrary: documents }, broken),
+        needles,
+        fc.boolean(),
+        more,
+        (bytes, needle, ignoreCase, wanted) => {
+          fc.pre(needle !== '');
+          const pattern = literalPattern(needle, { ignoreCase });
+          const decoding = { ...pattern, isWhole: false, needle: undefined };
+          const expectedHits = hitsIn(Buffer.from(bytes), wantedOf(decoding, wanted));
+          for (const way of [{ room }, { window: kernelWindow }, { window: kernelWindow, small: 256 }])
+            expect(hitsIn(Buffer.from(bytes), wantedOf(pattern, wanted), way), bytes.toString()).toEqual(expectedHits);
+        },
+      ),
+      { numRuns: 1500 },
+    );
+  });
+
+  it('and decodes none of a plain one', () => {
+    const messages = [
+      { role: 'user', content: 'a "quoted"\nneedle 🎉', timestamp: 1777000000.5 },
+      { role: 'tool', tool_name: 'grep', content: 'needle, needle', timestamp: 1777000001 },
+    ];
+    const bytes = Buffer.from(JSON.stringify({ title: 'x', messages }));
+    const pattern = literalPattern('needle', { ignoreCase: true });
+    const decoding = { ...pattern, text: /^(?!)/g };
+    expect(hitsIn(bytes, wantedOf(decoding), { room })).toMatchObject({
+      hits: [
+        { in: 'content', index: 0, role: 'user', at: 1777000000.5, before: 'ted"\n', match: 'needle', after: ' 🎉' },
+        { in: 'tools', index: 1, role: 'tool', at: 1777000001, tool: 'grep', before: '', matches: 2, after: ', nee' },
+      ],
+    });
+  });
+});
+
+describe('what an expression tells of itself', () => {
+  const outline = (source: string, ignoreCase = false): unknown => outlineOf(source, ignoreCase);
+
+  it.each([
+    ['deploy', { literal: 'deploy', isLiteral: true, ways: 1, repetitions: 0 }],
+    ['a\\.b', { literal: 'a.b', isLiteral: true }],
+    ['sk-[A-Za-z0-9]{20,}', { literal: 'sk-', isLiteral: false, repetitions: 1 }],
+    ['dep[l]oy', { literal: 'dep', isLiteral: false, repetitions: 0 }],
+    ['ab?cd+ef', { literal: 'ef', ways: 2, repetitions: 1 }],
+    ['x\\d+yz\\p{L}', { literal: 'yz' }],
+    ['[\\]a]bc', { literal: 'bc' }],
+    ['(?:one|two) three', { literal: ' three', ways: 2 }],
+    ['one|two', { literal: '', isLiteral: false, ways: 2 }],
+    ['a{2,5}b', { literal: 'b', ways: 6, repetitions: 0 }],
+    ['naïve', { literal: 'na', isLiteral: false }],
+    ['^.*$', { literal: '', repetitions: 1 }],
+    ['🎉ab', { literal: 'ab' }],
+    ['(a+)+', undefined],
+    ['(?=a)b', undefined],
+    ['(a)\\1', undefined],
+  ])('%s', (source, told) => {
+    if (told === undefined) expect(outline(source)).toBeUndefined();
+    else expect(outline(source)).toMatchObject(told);
+  });
+
+  it('in any case but for letters that are more than ASCII', () => {
+    expect(outline('tasks', true)).toMatchObject({ literal: 'ta', isLiteral: false });
+    expect(outline('Deploy', true)).toMatchObject({ literal: 'Deploy', isLiteral: true });
+  });
+
+  it('and what it matches holds that text', () => {
+    const piece = fc.constantFrom(
+      'ab',
+      'k',
+      '.',
+      '\\w',
+      '[a-c]',
+      'b+',
+      'c?',
+      '(?:ab|c)',
+      '\\.',
+      'é',
+      '|',
+      '^',
+      '\\u0061',
+      'a{2}',
+      '(b|a)',
+      '\\bS',
+    );
+    fc.assert(
+      fc.property(
+        fc.array(piece, { maxLength: 6 }),
+        fc.string({ unit: fc.constantFrom(...'abckK.é sSſ\u212a'), maxLength: 30 }),
+        fc.boolean(),
+        (pieces, one, ignoreCase) => {
+          const source = pieces.join('');
+          const told = outlineOf(source, ignoreCase)!;
+          for (const [match] of one.matchAll(new RegExp(source, ignoreCase ? 'gimu' : 'gmu'))) {
+            const same = (of: string): string => (ignoreCase ? of.toLowerCase() : of);
+            if (told.isLiteral) expect(same(match)).toBe(same(told.literal));
+            else expect(same(match)).toContain(same(told.literal));
+          }
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+});
+
 describe('patterns', () => {
   const find = (pattern: Pattern, one: string): string[] => one.match(pattern.text) ?? [];
 
@@ -196,7 +449,7 @@ describe('patterns', () => {
 });
 
 interface Outcome extends SearchReport {
-  hits: (Hit & { session_id: string; storedIn: string })[];
+  hits: (SeenHit & { session_id: string; storedIn: string })[];
   warnings: Warning[];
 }
 
@@ -212,16 +465,18 @@ async function search(store: TestStore, needle: string | Pattern, more: Partial<
     agent: undefined,
     bounded: unbounded,
     context: 10,
+    counted: true,
     roles: undefined,
     places: new Set<Place>(DEFAULT_PLACES),
     ...more,
   };
   const found = ({ session_id, storedIn, hits: batch }: Found): void => {
-    hits.push(...batch.map((hit) => ({ ...hit, session_id, storedIn })));
+    hits.push(...batch.map((hit) => ({ ...seen(hit), session_id, storedIn })));
   };
   const report = await searchSessions(location, query, rowDefaults(location, '/home/x'), TEST_DEPS, {
     found,
     warning: (warning) => warnings.push(warning),
+    pausing: () => undefined,
   });
   return { ...report, hits, warnings };
 }
@@ -260,7 +515,11 @@ describe('searching a store', () => {
     expect(hits.map((hit) => hit.index)).toEqual([25]);
     // To some bytes: a message beside it may be among them.
     expect(read.messages).toBeLessThanOrEqual(3);
-    expect((await search(store, expressionPattern('n[e]+dle', { ignoreCase: false }))).searched.messages).toBe(50);
+    const expression = async (source: string): Promise<Outcome> =>
+      search(store, expressionPattern(source, { ignoreCase: false }));
+    expect((await expression('n[e]+dle')).searched.messages).toBeLessThanOrEqual(3);
+    const { hits: all, searched: whole } = await expression('n[e]+[d]l?e');
+    expect({ found: all.map((hit) => hit.index), messages: whole.messages }).toEqual({ found: [25], messages: 50 });
   });
 
   it('goes on past what is damaged, and says so', async () => {

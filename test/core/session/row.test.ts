@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { RawJson } from '../../../src/core/json/raw';
-import { compactRow, ROW_KEYS, type RowSource, SessionRow } from '../../../src/core/session/row';
+import { briefRow, compactRow, ROW_KEYS, type RowSource, SessionRow } from '../../../src/core/session/row';
 import { sessionStatus, sessionUsage, UsageTotals } from '../../../src/core/session/status';
+import { jsonText } from '../../support/arbitraries';
 import { HAS_PYTHON, inPython } from '../../support/python';
 
 const DEFAULTS = { workspace: '/srv/work', model: 'default/model', userHome: '/home/u' };
@@ -29,6 +30,28 @@ const OPTIONAL = [
   'worktree_repo_root',
   'worktree_created_at',
 ];
+
+describe('briefRow', () => {
+  it('says of each member what the whole row says', () => {
+    const asked = ['session_id', 'title', 'profile', 'archived', 'pinned', 'source_tag', 'source', 'message_count'];
+    const value = fc.oneof(jsonText({ maxDepth: 1 }), fc.constantFrom('null', 'true', 'false', '""', '"x"', '0', '[]'));
+    fc.assert(
+      fc.property(
+        fc.dictionary(fc.constantFrom(...asked), value),
+        fc.constantFrom(...asked, ...ROW_KEYS),
+        (members, key) => {
+          const fields = new Map(Object.entries(members).map(([name, text]) => [name, new RawJson(text)]));
+          const source = { id: 'abc', fields, transcript: { count: 4, userCount: 2, lastAt: 1777000020 } };
+          const [brief, whole] = [briefRow(source, DEFAULTS), compactRow(source, DEFAULTS)];
+          const told = (row: SessionRow): unknown => [row.id, row.value(key), row.has(key), row.raw(key)?.text];
+          expect(told(brief)).toEqual(told(whole));
+          expect([...brief.entries()].map(([name]) => name)).toEqual([...whole.entries()].map(([name]) => name));
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+});
 
 describe('compactRow', () => {
   it('has every key in the order in which the server writes them, some only where they say something', () => {
