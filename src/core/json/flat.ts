@@ -8,8 +8,8 @@ const SPACE = '[ \\t\\n\\r]*';
 const STRING = '"[^"\\\\\\x00-\\x1f]*(?:\\\\(?:["\\\\/bfnrt]|u[0-9a-ce-fA-CE-F][0-9a-fA-F]{3})[^"\\\\\\x00-\\x1f]*)*"';
 const NUMBER = '-?(?:0|[1-9]\\d*)(?:\\.\\d+)?(?:[eE][+-]?\\d+)?';
 const VALUE = `${STRING}|${NUMBER}|true|false|null|\\[${SPACE}\\]|\\{${SPACE}\\}`;
-/** With the groups: the key, what stands between it and the value, the value. */
-const MEMBER = `${SPACE}"([^"\\\\\\x00-\\x1f]+)"(${SPACE}:${SPACE})(${VALUE})(?=${SPACE}[,}])`;
+/** With the groups: a comma, where there is one, the key, what stands between it and the value, the value. */
+const MEMBER = `${SPACE}(?:(,)${SPACE})?"([^"\\\\\\x00-\\x1f]+)"(${SPACE}:${SPACE})(${VALUE})(?=${SPACE}[,}])`;
 
 /** A member of an object whose value is no container with something in it. Places are in the text. */
 export interface FlatMember {
@@ -22,8 +22,7 @@ export interface FlatMember {
   value: string;
 }
 
-let first: RegExp | undefined;
-let next: RegExp | undefined;
+let expression: RegExp | undefined;
 
 /**
  * Finds the member at this place of an object: behind its brace, or behind the
@@ -35,15 +34,18 @@ let next: RegExp | undefined;
  * @param into is told what was found: an object for each would take longer than finding it.
  */
 export function findFlatMember(text: string, at: number, isFirst: boolean, into: FlatMember): boolean {
-  const expression = isFirst ? (first ??= new RegExp(MEMBER, 'y')) : (next ??= new RegExp(`${SPACE},${MEMBER}`, 'y'));
+  expression ??= new RegExp(MEMBER, 'y');
   expression.lastIndex = at;
   const match = expression.exec(text);
-  if (!match) return false;
-  into.key = match[1];
-  into.value = match[3];
+  if (!match || isFirst !== (match[1] === undefined)) return false;
+  const key = match[2];
+  const between = match[3];
+  const value = match[4];
+  into.key = key;
+  into.value = value;
   into.end = expression.lastIndex;
-  into.start = into.end - match[3].length;
-  into.keyEnd = into.start - match[2].length;
-  into.keyStart = into.keyEnd - match[1].length - 2;
+  into.start = into.end - value.length;
+  into.keyEnd = into.start - between.length;
+  into.keyStart = into.keyEnd - key.length - 2;
   return true;
 }

@@ -52,16 +52,24 @@ const MEMBER_WORDS = 5;
 
 /** Names of members to look out for: at most 32, of at most 15 plain ASCII characters each. */
 export class Names {
-  readonly bytes: Buffer;
   readonly count: number;
   /** Words of a record that {@link Kernel.items} makes of an item. */
   readonly itemWords: number;
+  private readonly names: readonly string[];
+  private bytes_: Buffer | undefined;
 
   constructor(...names: string[]) {
+    this.names = names;
     this.count = names.length;
     this.itemWords = ITEM_WORDS + 2 * names.length;
-    this.bytes = Buffer.alloc(names.length * NAME_BYTES);
-    names.forEach((name, i) => this.bytes.write(name, i * NAME_BYTES, 'latin1'));
+  }
+
+  /** As the kernel has them. Made when it is given them: most commands make no kernel. */
+  get bytes(): Buffer {
+    if (this.bytes_) return this.bytes_;
+    const bytes = Buffer.alloc(this.count * NAME_BYTES);
+    this.names.forEach((name, i) => bytes.write(name, i * NAME_BYTES, 'latin1'));
+    return (this.bytes_ = bytes);
   }
 }
 
@@ -69,16 +77,23 @@ const OF_MESSAGES = new Names('role', 'timestamp', '_ts', '_partial');
 
 /** Keys to know again: at most 170, of at most 47 plain ASCII characters each. */
 export class KnownKeys {
-  readonly bytes: Buffer;
-  readonly count: number;
+  private bytes_: Buffer | undefined;
 
-  constructor(names: readonly string[]) {
-    this.count = names.length;
-    this.bytes = Buffer.alloc(names.length * KNOWN_BYTES);
-    names.forEach((name, i) => {
-      this.bytes.write(name, i * KNOWN_BYTES, 'latin1');
-      this.bytes[(i + 1) * KNOWN_BYTES - 1] = name.length;
+  constructor(private readonly names: readonly string[]) {}
+
+  get count(): number {
+    return this.names.length;
+  }
+
+  /** As the kernel has them, made when it is given them. */
+  get bytes(): Buffer {
+    if (this.bytes_) return this.bytes_;
+    const bytes = Buffer.alloc(this.count * KNOWN_BYTES);
+    this.names.forEach((name, i) => {
+      bytes.write(name, i * KNOWN_BYTES, 'latin1');
+      bytes[(i + 1) * KNOWN_BYTES - 1] = name.length;
     });
+    return (this.bytes_ = bytes);
   }
 }
 

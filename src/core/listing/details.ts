@@ -4,7 +4,7 @@ import { indexedMessageCount } from '../index/read';
 import { type Location, profileHomeFor } from '../location/location';
 import { compactRow, nonNegativeInt, type RowDefaults, type SessionRow } from '../session/row';
 import { type RawRecord, sessionStatus, sessionUsage } from '../session/status';
-import { readSidecarMetadata, scanSidecar, type ScannedSidecar } from '../sidecar/read';
+import { readSidecarMetadata, scanForRow, type ScannedForRow } from '../sidecar/read';
 import { profileOf } from './query';
 import { sessionNotFound } from './resolve-id';
 import { fromSidecar } from './rows';
@@ -42,8 +42,8 @@ function countFromIndex(location: Location, deps: Deps, id: string): number | un
 }
 
 /** @throws HermesctlError `SESSION_NOT_FOUND`, `SESSION_DAMAGED`, `IO_ERROR`. */
-function scan(location: Location, deps: Deps, id: string): ScannedSidecar {
-  const sidecar = scanSidecar(deps.fs, location.sessionsDir.value, id);
+function scan(location: Location, deps: Deps, id: string): ScannedForRow {
+  const sidecar = scanForRow(deps.fs, location.sessionsDir.value, id);
   if (!sidecar) throw sessionNotFound(id, location);
   return sidecar;
 }

@@ -7,7 +7,7 @@ import { Window } from '../json/window';
 import { DEFAULT_PROFILE, type Location } from '../location/location';
 import { compactRow, type RowDefaults, type SessionRow } from '../session/row';
 import { sessionIds } from '../sidecar/directory';
-import { type ScannedSidecar, scanSidecar, sidecarPath } from '../sidecar/read';
+import { scanForRow, type ScannedForRow, sidecarPath } from '../sidecar/read';
 import type { ListedRow } from './query';
 
 /** All rows of a store, unfiltered and unsorted. */
@@ -107,7 +107,7 @@ async function rowsOf(
   for (const place of toRead) {
     const id = ids[place];
     try {
-      const sidecar = scanSidecar(deps.fs, location.sessionsDir.value, id, window);
+      const sidecar = scanForRow(deps.fs, location.sessionsDir.value, id, window);
       const listed = sidecar && fromSidecar(sidecar, defaults);
       put(place, listed && { ...listed, row: showable(listed.row) });
       if (sidecar) warnings.push(...sidecar.warnings);
@@ -133,7 +133,7 @@ function fromIndex(row: SessionRow): ListedRow {
 }
 
 /** The listed row of one sidecar. */
-export function fromSidecar(sidecar: ScannedSidecar, defaults: RowDefaults): ListedRow {
+export function fromSidecar(sidecar: ScannedForRow, defaults: RowDefaults): ListedRow {
   const row = compactRow(sidecar, defaults);
   return { row, activity: timeOf(sidecar.transcript.lastAt) || timeOf(row.value('updated_at')) };
 }

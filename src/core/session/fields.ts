@@ -27,10 +27,9 @@ export const METADATA_STOPS: ReadonlySet<string> = new Set(['messages', 'anchor_
 export const METADATA_NEEDED = ['session_id', 'title', 'created_at', 'updated_at'] as const;
 
 const PLACES: ReadonlyMap<string, number> = new Map(WRITER_ORDER.map((key, place) => [key, place]));
-/** By a key's place; false for those that are none of the writer's. */
-const IS_METADATA: readonly boolean[] = Array.from({ length: UNKNOWN_KEY + 1 }, (_, place) =>
-  METADATA_FIELDS.has(WRITER_ORDER[place]),
-);
+/** By a key's place; 0 for those that are none of the writer's. */
+const IS_METADATA = new Uint8Array(UNKNOWN_KEY + 1);
+for (const [key, place] of PLACES) if (!LARGE.has(key)) IS_METADATA[place] = 1;
 
 /**
  * The small members of one sidecar, each in the place that its key has among
@@ -95,7 +94,7 @@ export class MetadataFields implements Fields {
     let low = -1;
     let high = 0;
     for (let at = FIRST_RECORD; at < last; at += MEMBER_RECORD) {
-      if (!IS_METADATA[records[at + 4] & 0xff]) continue;
+      if (IS_METADATA[records[at + 4] & 0xff] === 0) continue;
       if (low < 0) low = records[at];
       high = records[at + 3];
     }
@@ -104,7 +103,7 @@ export class MetadataFields implements Fields {
     for (let at = FIRST_RECORD; at < last; at += MEMBER_RECORD) {
       const what = records[at + 4];
       const place = what & 0xff;
-      if (!IS_METADATA[place]) continue;
+      if (IS_METADATA[place] === 0) continue;
       const start = records[at + 2];
       const length = records[at + 3] - start;
       const common = RawJson.common(what >>> 8, length);

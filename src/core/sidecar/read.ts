@@ -111,7 +111,7 @@ export function scanForRow(
   fs: FileSystem,
   sessionsDir: string,
   id: string,
-  window: Window | undefined,
+  window?: Window,
 ): ScannedForRow | undefined {
   return withFile(fs, sidecarPath(sessionsDir, id), (file) => walk(file, id, window, false));
 }
