@@ -160,17 +160,17 @@ export async function bundle(outdir) {
     .update([...texts.values()].join(''))
     .digest('hex')
     .slice(0, 16);
-  const launcher = await build({
-    ...OPTIONS,
-    entryPoints: [path.join(root, 'src', 'launcher', 'launch.ts')],
-    write: false,
-    define: {
-      BUNDLE_HASH: JSON.stringify(hash),
-      NAME: JSON.stringify(pjson.name),
-      VERSION: JSON.stringify(pjson.version),
-      COMMAND_NAMES: JSON.stringify(Object.keys(namesOf(manifest)).sort()),
-    },
-  });
-  writeFileSync(path.join(outdir, 'launch.js'), await shortened(launcher.outputFiles[0].text));
+  const define = {
+    BUNDLE_HASH: JSON.stringify(hash),
+    NAME: JSON.stringify(pjson.name),
+    VERSION: JSON.stringify(pjson.version),
+    COMMAND_NAMES: JSON.stringify(Object.keys(namesOf(manifest)).sort()),
+  };
+  for (const name of ['launch', 'keep-code']) {
+    const entryPoints = [path.join(root, 'src', 'launcher', `${name}.ts`)];
+    const external = [...EXTERNAL, './keep-code'];
+    const { outputFiles } = await build({ ...OPTIONS, entryPoints, external, define, write: false });
+    writeFileSync(path.join(outdir, `${name}.js`), await shortened(outputFiles[0].text));
+  }
   return { manifest, packages: packagesIn(whole.metafile), metafile: whole.metafile };
 }

@@ -1,10 +1,8 @@
 import { fstatSync, readFileSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
 import { Script } from 'node:vm';
 
-import { CodeCache, type CachePlace } from './code-cache';
+import { type CodePlace, KeptCode, latin1Of } from './kept-code';
 import { keepingNatives } from './kept-natives';
-import { latin1Of } from './scratch';
 
 /** For those who try it on other versions of Node.js. */
 export { keepingNatives };
@@ -36,16 +34,15 @@ export interface Bundle {
  * Loads the bundle beside this file: its parts when something of theirs is
  * used, compiled from what the cache has of them.
  */
-export function load(cache?: CodeCache): Bundle {
+export function load(kept?: KeptCode): Bundle {
   const loaded = new Map<string, object>();
   const requireOf = keepingNatives(require);
   const chunk = (name: string): object => {
     const known = loaded.get(name);
     if (known) return known;
-    const filename = join(__dirname, `${name}.js`);
-    const cachedData = cache?.dataOf(name);
-    const script = new Script(latin1Of(filename), { filename, cachedData });
-    cache?.compiled(name, script);
+    const filename = `${__dirname}/${name}.js`;
+    const script = new Script(latin1Of(filename), { filename, cachedData: kept?.dataOf(name) });
+    kept?.used.push([name, script]);
     const module = { exports: {} };
     loaded.set(name, module.exports);
     const evaluate = script.runInThisContext() as Chunk;
@@ -56,8 +53,12 @@ export function load(cache?: CodeCache): Bundle {
 }
 
 function manifest(): unknown {
-  return JSON.parse(readFileSync(join(__dirname, 'manifest.json'), 'utf8'));
+  return JSON.parse(readFileSync(`${__dirname}/manifest.json`, 'utf8'));
 }
+
+/** So many runs that ended well add what they compiled, and later one a day: each may go another way. */
+const GENERATIONS = 3;
+const DAY_MS = 24 * 3600 * 1000;
 
 /**
  * Runs a command line. Its functions are not compiled again where an earlier
@@ -66,14 +67,29 @@ function manifest(): unknown {
  */
 export async function launch(argv: string[]): Promise<void> {
   if (argv.length === 1 && argv[0] === '--version' && printed(versionLine())) return;
-  const cache = CodeCache.of(placeOf(argv));
+  const kept = KeptCode.of(placeOf(argv));
   process.once('exit', sayUnfinished);
-  await load(cache).run(argv);
+  await load(kept).run(argv);
   process.removeListener('exit', sayUnfinished);
-  cache?.keep((process.exitCode ?? 0) === 0);
+  if (kept) keep(kept);
   // To take everything apart, the garbage first, takes a tenth of a short command's time.
   // eslint-disable-next-line no-restricted-syntax -- nothing is on its way: output is written synchronously
   if (isIdle()) process.exit();
+}
+
+/**
+ * Keeps what this run compiled, where there was nothing that could be used, or
+ * nothing of many runs yet, or of none for a day. A run that failed has not
+ * come far: it adds nothing.
+ */
+function keep(kept: KeptCode): void {
+  const { generation, used, writtenAt } = kept;
+  const isWell = (process.exitCode ?? 0) === 0;
+  const isUsable = used.every(([name, script]) => kept.dataOf(name) && !script.cachedDataRejected);
+  if (isUsable && (!isWell || (generation >= GENERATIONS && Date.now() - writtenAt <= DAY_MS))) return;
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- a file of its own, which few runs need
+  const { keepCode } = require('./keep-code') as typeof import('./keep-code');
+  keepCode(kept, isWell ? Math.min(generation + 1, GENERATIONS) : generation);
 }
 
 /** A command that waits for what never comes must not look like one that did its work. */
@@ -103,7 +119,7 @@ function printed(line: string): boolean {
 }
 
 /** Each command uses other functions; and so do its kinds of output. */
-function placeOf(argv: readonly string[]): CachePlace {
+function placeOf(argv: readonly string[]): CodePlace {
   const words = [2, 1].map((count) => argv.slice(0, count).join(':')).find((name) => COMMAND_NAMES.includes(name));
   const face = argv.includes('--json') || argv.includes('--ndjson') ? 'json' : isTerminal(1) ? 'terminal' : 'text';
   return { program: BUNDLE_HASH, part: `${(words ?? 'none').replace(':', '-')}-${face}` };
