@@ -20,7 +20,7 @@ const MAIN = [
 
 /** What of those directories other work of reading commands uses: lists that are made anew, transcripts that are shown. */
 const READING =
-  /^src\/cli\/(bounded|exit-code-table|show-agent-session|transcript|usage-result)\.|^src\/commands\/(paths|version|sessions\/usage)\.|^src\/core\/(index\/(read|scan)|json\/(append|format|hazards|kernel-code|member|plain|splice|well-formed)|listing\/(content-fingerprint|running|usage)|location\/(describe|last-workspace)|session\/(parts|text)|sidecar\/(damage|messages))\./;
+  /^src\/cli\/(bounded|exit-code-table|show-agent-session|transcript|usage-result)\.|^src\/commands\/(paths|version|sessions\/usage)\.|^src\/core\/(index\/(read|scan)|json\/(append|format|hazards|kernel-code|member|plain|splice|well-formed)|listing\/(content-fingerprint|running|usage)|location\/(describe|last-workspace)|projects\/read|session\/(parts|text)|sidecar\/(damage|messages))\./;
 
 /** What only a command line that is wrong needs, and what only help does. */
 const FAILURE = /^node_modules\/@oclif\/core\/lib\/(errors\/|parser\/errors\.)/;
