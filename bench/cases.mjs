@@ -92,14 +92,17 @@ export function groups(setup) {
    * A command that reads all session files, where there is such a command.
    *
    * @param {string[]} command
-   * @param {string[]} args
+   * @param {Record<string, string[]>} kinds its arguments, by what they are called
    */
-  const reading = (command, args) => {
+  const reading = (command, kinds) => {
     if (!copies.of('100').has(command)) return [];
-    return everySize((copy) => {
-      const ours = copy.ours(command.join(' '), [...command, ...args], copy.codeOf([...command, ...args]));
-      return [copy.shell('cat', CAT, copy.store.sessions), { ...ours, run: { ...ours.run, isLarge: true }, to: 'cat' }];
-    });
+    return everySize((copy) => [
+      copy.shell('cat', CAT, copy.store.sessions),
+      ...Object.entries(kinds).map(([work, args]) => {
+        const ours = copy.ours(work, [...command, ...args], copy.codeOf([...command, ...args]));
+        return { ...ours, run: { ...ours.run, isLarge: true }, to: 'cat' };
+      }),
+    ]);
   };
 
   return [
@@ -214,13 +217,18 @@ export function groups(setup) {
       name: 'export',
       title: 'Every session in one stream, beside cat of all session files',
       rounds: quick ? 2 : 5,
-      cases: () => reading(['sessions', 'export'], ['--all', '--ndjson']),
+      cases: () => reading(['sessions', 'export'], { 'sessions export': ['--all', '--ndjson'] }),
     },
     {
       name: 'search',
       title: 'Text in all sessions, beside cat of all session files',
       rounds: quick ? 2 : 5,
-      cases: () => reading(['sessions', 'search'], ['no such words']),
+      cases: () =>
+        reading(['sessions', 'search'], {
+          'sessions search, nowhere': ['no such words'],
+          'sessions search, in every message': ['deploy'],
+          'the same, --ndjson': ['deploy', '--ndjson'],
+        }),
     },
     {
       name: 'large',
