@@ -146,7 +146,9 @@ export async function bundle(outdir) {
   const shared = sharedModules(whole.metafile);
   const texts = new Map();
   for (const [chunk, modules] of shared) {
-    const table = [...modules].sort().map((name) => `exports[${JSON.stringify(name)}] = () => require('./${name}');`);
+    // A function that is only compiled where another part asks: of a table each entry would be made at every start.
+    const cases = [...modules].sort().map((name) => `case ${JSON.stringify(name)}: return require('./${name}');`);
+    const table = [`exports.take = (name) => { switch (name) { ${cases.join('\n')} } };`];
     const contents = [...table, ...(chunk === 'main' ? [entry(manifest)] : [])].join('\n');
     const { text } = await bundleText(contents, [oneChunk(chunk, root)]);
     texts.set(chunk, await shortened(wrap(text)));

@@ -102,7 +102,7 @@ export function oneChunk(chunk, root) {
         return chunkOf(name) === chunk ? undefined : { path: name, namespace: 'other-chunk' };
       });
       build.onLoad({ filter: /.*/, namespace: 'other-chunk' }, ({ path: name }) => ({
-        contents: `module.exports = $chunk(${JSON.stringify(chunkOf(name))})[${JSON.stringify(name)}]();`,
+        contents: `module.exports = $chunk(${JSON.stringify(chunkOf(name))})(${JSON.stringify(name)});`,
         loader: 'js',
       }));
     },

@@ -13,14 +13,17 @@ declare const NAME: string;
 declare const VERSION: string;
 declare const COMMAND_NAMES: readonly string[];
 
-type Modules = Readonly<Record<string, () => unknown>>;
+/** A part of the bundle: gives others a module of its. */
+interface Part {
+  take: (name: string) => unknown;
+}
 type Chunk = (
   exports: object,
   require: NodeJS.Require,
   module: { exports: object },
   filename: string,
   dirname: string,
-  otherChunk: (name: string) => Modules,
+  otherChunk: (name: string) => Part['take'],
   manifest: () => unknown,
 ) => void;
 
@@ -46,7 +49,7 @@ export function load(kept?: KeptCode): Bundle {
     const module = { exports: {} };
     loaded.set(name, module.exports);
     const evaluate = script.runInThisContext() as Chunk;
-    evaluate(module.exports, requireOf, module, filename, __dirname, chunk as (name: string) => Modules, manifest);
+    evaluate(module.exports, requireOf, module, filename, __dirname, (other) => (chunk(other) as Part).take, manifest);
     return module.exports;
   };
   return chunk('main') as Bundle;

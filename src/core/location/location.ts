@@ -153,7 +153,9 @@ function fromVariable(env: Environment, name: VariableName): Resolved | undefine
 }
 
 function derived(from: Resolved, ...names: string[]): Resolved {
-  return { value: path.join(from.value, ...names), source: from.source };
+  const { value: dir, source } = from;
+  // A place that was resolved is normal: to look at it again each time is felt at every start.
+  return { value: dir.endsWith(path.sep) ? path.join(dir, ...names) : [dir, ...names].join(path.sep), source };
 }
 
 function platformHome(env: Environment): Resolved {
@@ -214,7 +216,7 @@ function resolveStateDir(flags: LocationFlags, env: Environment, home: Resolved,
 /** The user's own directory for caches: the desktop's rule, or the platform's. */
 function resolveCacheDir(env: Environment): Resolved {
   const set = fromVariable(env, 'XDG_CACHE_HOME');
-  if (set && path.isAbsolute(set.value)) return derived(set, 'hermesctl');
+  if (set && path.isAbsolute(set.value)) return { ...set, value: path.join(set.value, 'hermesctl') };
   const local = variable(env, 'LOCALAPPDATA');
   const [base, name] =
     env.platform === 'win32' && local

@@ -138,17 +138,18 @@ function walk(file: OpenFile, id: string, window: Window | undefined, keepsMembe
     }
     reader.beginObject();
     for (;;) {
-      const taken = reader.takeMembers(MESSAGES, KEYS);
-      if (taken > 0) {
-        fields.setTaken(reader.window, reader.records, taken);
-        if (keepsMembers) found.push(takenMembers(reader.window, reader.records, taken, reader.windowBase));
-        continue;
-      }
+      // One of the two is there, by whether there is a kernel.
       const flat = reader.flatMember(LARGE);
       if (flat) {
         const { key, value, keyStart, keyEnd, start, end } = flat;
         if (METADATA_FIELDS.has(key)) fields.setNamed(key, new RawJson(value));
         if (keepsMembers) found.push({ key, keyStart, keyEnd, kind: kindOf(value.charCodeAt(0))!, start, end });
+        continue;
+      }
+      const taken = reader.takeMembers(MESSAGES, KEYS);
+      if (taken > 0) {
+        fields.setTaken(reader.window, reader.records, taken);
+        if (keepsMembers) found.push(takenMembers(reader.window, reader.records, taken, reader.windowBase));
         continue;
       }
       if (!reader.nextMember()) break;
