@@ -54,10 +54,13 @@ function profile() {
     ours.push(run(program, ...args));
   }
   const profiles = path.join(work, 'profiles');
-  for (let i = 0; i < RUNS; i++) {
-    const flags = ['--cpu-prof', '--cpu-prof-interval', '50', '--cpu-prof-dir', profiles];
-    spawnSync(process.execPath, [...flags, program, ...args], { env, stdio: 'ignore' });
-  }
+  const flags = ['--cpu-prof', '--cpu-prof-interval', '50', '--cpu-prof-dir', profiles];
+  const watched = (/** @type {number} */ times) => {
+    for (let i = 0; i < times; i++) spawnSync(process.execPath, [...flags, program, ...args], { env, stdio: 'ignore' });
+  };
+  watched(5); // with these flags, compiled code is kept by itself
+  rmSync(profiles, { recursive: true });
+  watched(RUNS);
   const files = readdirSync(profiles);
   /** @type {Map<string, Cost>} */
   const costs = new Map();
@@ -159,7 +162,7 @@ function moduleOf({ callFrame: { url, lineNumber, columnNumber } }) {
   if (bundle === undefined) {
     const text = readFileSync(file, 'latin1');
     const lines = [0, ...[...text.matchAll(/\n/g)].map(({ index }) => index + 1)];
-    const modules = [...text.matchAll(/"([^"\n]+)"\(exports\d*(?:,\s*module\d*)?\)\s*\{/g)].map((match) => ({
+    const modules = [...text.matchAll(/__commonJS\(\{"([^"\n]+)"\(/g)].map((match) => ({
       from: match.index,
       name: match[1].replace(/^node_modules\//, ''),
     }));
