@@ -98,7 +98,7 @@ function keep(kept: KeptCode): void {
 /** A command that waits for what never comes must not look like one that did its work. */
 function sayUnfinished(): void {
   process.exitCode = 1;
-  writeSync(2, 'error: Unexpected: the command stopped before its end. This is a bug in hermesctl.\n');
+  printed('error: Unexpected: the command stopped before its end. This is a bug in hermesctl.', 2);
 }
 
 /** Whether nothing is under way any more: no timer, no file, no socket, no terminal. Else the event loop runs dry. */
@@ -111,11 +111,11 @@ export function versionLine(): string {
   return `${NAME}/${VERSION} ${process.platform}-${process.arch} node-${process.version}`;
 }
 
-/** Whether a line was written; else the program says what was wrong. */
-function printed(line: string): boolean {
+/** Whether a line was written. Of the version, the program says what was wrong where it was not. */
+function printed(line: string, fd = 1): boolean {
   try {
     const bytes = Buffer.from(`${line}\n`);
-    return writeSync(1, bytes) === bytes.length;
+    return writeSync(fd, bytes) === bytes.length;
   } catch {
     return false;
   }
