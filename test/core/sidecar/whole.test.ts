@@ -13,7 +13,7 @@ import { compactRow, type RowDefaults } from '../../../src/core/session/row';
 import { WRITER_ORDER } from '../../../src/core/session/writer';
 import { scanOpenSidecar } from '../../../src/core/sidecar/read';
 import { walkWhole } from '../../../src/core/sidecar/whole';
-import { oddDocument } from '../../support/documents';
+import { oddDocument, plainDocument } from '../../support/documents';
 
 /** One for all runs, as for all files of a store. */
 const fast = Window.fast();
@@ -46,7 +46,7 @@ const plain = (): Window => Window.plain(4096);
 const isWhole = (file: OpenFile): boolean => walkWhole(file, fast, undefined) !== undefined;
 
 const DAMAGE = [...Buffer.from('"\\{}[],:0129.eE+-tfnNIu \t\r'), 0, 0x1f, 0x80, 0xc3, 0xf0, 0xff];
-const document = oddDocument(WRITER_ORDER).map(({ bytes }) => bytes);
+const document = fc.oneof(oddDocument(WRITER_ORDER), plainDocument(WRITER_ORDER)).map(({ bytes }) => bytes);
 const damaged = fc
   .tuple(
     document,
