@@ -233,9 +233,10 @@ async function areSessionsIndexed(database: AgentDatabase): Promise<boolean> {
 /**
  * The statement that finds what was active since then, or is pinned, or has a
  * time that is none, and all that goes on with these or that they go on with:
- * of a chain, the last segment tells the time. Of a source that is hidden only
- * a segment that goes on with another can be such a last one. BETWEEN looks
- * the time up once.
+ * of a chain, the last segment tells the time. Whatever these were started from
+ * comes along too, since a row names the first segment of that. Of a source
+ * that is hidden only a segment that goes on with another can be such a last
+ * one. BETWEEN looks the time up once.
  */
 async function latestQuery(database: AgentDatabase, { hidden }: Asked, bound: number, columns: string): Promise<Query> {
   const pinned = (await database.columns('sessions')).has('pinned') ? 'coalesce(s.pinned != 0, 0)' : '0';
@@ -246,7 +247,7 @@ async function latestQuery(database: AgentDatabase, { hidden }: Asked, bound: nu
         SELECT 1 FROM sessions p WHERE p.id = s.parent_session_id AND ${IS_CONTINUED('p')}
       )) AND (${pinned} OR (${LAST} BETWEEN ? AND ?) IS NOT TRUE)
       UNION SELECT p.rowid FROM kin CROSS JOIN sessions c ON c.rowid = kin.r
-        CROSS JOIN sessions p ON p.id = c.parent_session_id WHERE ${IS_CONTINUED('p')}
+        CROSS JOIN sessions p ON p.id = c.parent_session_id
       UNION SELECT c.rowid FROM kin CROSS JOIN sessions p ON p.rowid = kin.r AND ${IS_CONTINUED('p')}
         CROSS JOIN sessions c ON c.parent_session_id = p.id
     )

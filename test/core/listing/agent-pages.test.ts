@@ -141,8 +141,7 @@ describe('a page of agent sessions', () => {
     );
   });
 
-  it.each([true, false])('follows a chain into a source that is hidden (total: %s)', async (total) => {
-    const store = makeStore();
+  describe.each([true, false])('of one row (total: %s)', (total) => {
     const of = (id: string, at: number, fields: object): Fields =>
       ({
         id,
@@ -151,19 +150,42 @@ describe('a page of agent sessions', () => {
         messages: [{ role: 'user', timestamp: at }],
         ...fields,
       }) as Fields;
-    fill(agentDatabaseOf(store), [
-      of('first', 10, { end_reason: 'compression', started_at: 5 }),
-      of('last', 99, { source: 'cron', parent_session_id: 'first', started_at: 50 }),
-      of('another', 60, { started_at: 60 }),
-    ]);
-    const location = locationOf(store);
-    const list = await listSessions(
-      location,
-      { filter: USUAL, sort: 'activity', reverse: false, limit: 1, offset: 0, total, agent: [location] },
-      rowDefaults(location, store.root),
-      testDeps(),
-    );
-    expect(list.rows.map(({ id }) => id)).toEqual(['last']);
+
+    async function latest(...sessions: Fields[]): Promise<ListResult['rows'][number]> {
+      const store = makeStore();
+      fill(agentDatabaseOf(store), sessions);
+      const location = locationOf(store);
+      const list = await listSessions(
+        location,
+        { filter: USUAL, sort: 'activity', reverse: false, limit: 1, offset: 0, total, agent: [location] },
+        rowDefaults(location, store.root),
+        testDeps(),
+      );
+      expect(list.rows).toHaveLength(1);
+      return list.rows[0];
+    }
+
+    it('follows a chain into a source that is hidden', async () => {
+      const row = await latest(
+        of('first', 10, { end_reason: 'compression', started_at: 5 }),
+        of('last', 99, { source: 'cron', parent_session_id: 'first', started_at: 50 }),
+        of('another', 60, { started_at: 60 }),
+      );
+      expect(row.id).toBe('last');
+    });
+
+    it('names the first segment of the chain that it was started from, however long ago that was', async () => {
+      const row = await latest(
+        of('first', 10, { end_reason: 'compression', started_at: 5 }),
+        of('second', 20, { parent_session_id: 'first', started_at: 15 }),
+        of('child', 99, { parent_session_id: 'second', started_at: 50 }),
+        of('another', 60, { started_at: 60 }),
+        of('one_more', 61, { started_at: 61 }),
+      );
+      expect(row.id).toBe('child');
+      expect(row.raw('parent_session_id')?.text).toBe('"second"');
+      expect(row.raw('_parent_lineage_root_id')?.text).toBe('"first"');
+    });
   });
 
   it('leaves out of its total what a list hides', async () => {
