@@ -2,8 +2,12 @@ import { readFileSync } from 'node:fs';
 
 import { HermesctlError } from '../core/errors';
 import { type NewMembers, parseNewSession } from '../core/session/create';
+import type { Context } from './context';
+import { inputIfAny } from './input-if-any';
+import { readInput } from './session-ids';
 
 const MAX_INPUT_BYTES = 256 * 1024 * 1024;
+const NOTHING = Buffer.from('{}');
 
 export interface NewSessionFlags {
   input?: string | undefined;
@@ -24,37 +28,52 @@ export interface RawFlag {
 /**
  * The description of a session that a command line gives: the JSON of
  * `--input`, flags over it, messages in the order of `--user` and `--assistant`.
+ * Where nothing of that is told, the JSON on standard input, if there is any;
+ * beside flags it is somebody else's, like the ids of a shell's loop.
  *
  * @throws HermesctlError `USAGE`, `IO_ERROR`
  */
-export function describedSession(flags: NewSessionFlags, raw: readonly RawFlag[]): NewMembers {
-  const members = flags.input === undefined ? new Map<string, string>() : parseNewSession(readInput(flags.input));
+export async function describedSession(
+  context: Context,
+  flags: NewSessionFlags,
+  raw: readonly RawFlag[],
+): Promise<NewMembers> {
   const messages = raw
     .filter(({ type, flag }) => type === 'flag' && (flag === 'user' || flag === 'assistant'))
     .map(({ flag, input }) => ({ role: flag, content: input }));
-  const told: Record<string, unknown> = {
+  const described = {
     session_id: flags.id,
     title: flags.title,
     workspace: flags.workspace,
     model: flags.model,
-    profile: flags.profile,
     messages: messages.length > 0 ? messages : undefined,
   };
+  const isDescribed = Object.values(described).some((value) => value !== undefined);
+  const members = parseNewSession(await descriptionOf(context, flags.input, isDescribed));
+  const told = { ...described, profile: flags.profile };
   const fromFlags = Object.entries(told).filter(([, value]) => value !== undefined);
   const checked = parseNewSession(Buffer.from(JSON.stringify(Object.fromEntries(fromFlags))));
   for (const [key, text] of checked) members.set(key, text);
   return members;
 }
 
-function readInput(input: string): Buffer {
-  let bytes: Buffer;
+async function descriptionOf(context: Context, input: string | undefined, isDescribed: boolean): Promise<Buffer> {
+  let bytes: Buffer = NOTHING;
+  if (input !== undefined) bytes = contentOf(input);
+  else if (!isDescribed)
+    bytes = await inputIfAny(context, "'--input -' waits for it; '</dev/null' says that there is none.");
+  if (bytes.length > MAX_INPUT_BYTES) {
+    throw new HermesctlError('USAGE', `The input is larger than ${MAX_INPUT_BYTES} bytes.`);
+  }
+  return input === undefined && bytes.length === 0 ? NOTHING : bytes;
+}
+
+function contentOf(input: string): Buffer {
   try {
-    bytes = readFileSync(input === '-' ? 0 : input);
+    return input === '-' ? readInput() : readFileSync(input);
   } catch (error) {
     throw new HermesctlError('USAGE', `The input ${input} cannot be read: ${(error as Error).message}.`, {
       cause: error,
     });
   }
-  if (bytes.length <= MAX_INPUT_BYTES) return bytes;
-  throw new HermesctlError('USAGE', `The input is larger than ${MAX_INPUT_BYTES} bytes.`);
 }

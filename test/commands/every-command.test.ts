@@ -37,6 +37,7 @@ const NEEDS: Record<string, Needs> = {
   paths: { store: false },
   version: { store: false },
   'memory:mark': { args: [ID, '--owner', 'none'] },
+  'sessions:create': { stdin: '{"title":"Made"}' },
   'sessions:import': { args: ['test/fixtures/exports/fresh.ndjson'] },
   'sessions:rename': { args: [ID, 'A new title'] },
   'sessions:restore': { args: [ID, '--from-bak'] },

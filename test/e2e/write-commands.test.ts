@@ -416,6 +416,19 @@ describe('create', () => {
     expect(readSidecar(store, 'made2')).toMatchObject({ title: 'Flag wins', updated_at: 1777000000, message_count: 1 });
   });
 
+  it('reads standard input where nothing else tells what the session is', async () => {
+    const store = makeStore();
+    const input = '{"session_id":"made3","messages":[{"role":"user","content":"q"}]}';
+    expect((await run(store, ['sessions', 'create', '-p', 'default'], input)).code).toBe(0);
+    expect(readSidecar(store, 'made3')).toMatchObject({ message_count: 1 });
+
+    const refused = await run(store, ['sessions', 'create'], '[1]');
+    expect(refused.json).toMatchObject(failure('USAGE', 2));
+    // Beside a flag it is somebody else's: a shell's loop over ids, say.
+    expect((await run(store, ['sessions', 'create', '--id', 'made4'], '[1]')).code).toBe(0);
+    expect(fs.readdirSync(store.sessionsDir).sort()).toEqual(['_index.json', 'made3.json', 'made4.json']);
+  });
+
   const create = (store: TestStore, input: string, options: { replace?: boolean; force?: boolean } = {}) =>
     outcomeOf(
       createSession(

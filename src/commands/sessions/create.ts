@@ -9,7 +9,7 @@ import type { ErrorCode } from '../../core/errors';
 export default class SessionsCreate extends BaseCommand {
   static override summary = 'Make a session, for fixtures and tests.';
   static override description =
-    'Makes a session from flags, from a JSON object on standard input (--input -) or in a file, or from both: flags win. What is not told gets the defaults of a new session; all fields are written, in the order in which the server writes them.';
+    'Makes a session from a JSON object on standard input or in a file, from flags, or from both: flags win. Beside flags that describe the session, standard input is read only with --input -. What is not told gets the defaults of a new session; all fields are written, in the order in which the server writes them.';
 
   static override exitCodes: ErrorCode[] = [
     'SESSION_BUSY',
@@ -24,7 +24,11 @@ export default class SessionsCreate extends BaseCommand {
 
   static override flags = {
     ...mutationFlags,
-    input: Flags.string({ char: 'i', helpValue: 'FILE|-', summary: 'JSON object that describes the session.' }),
+    input: Flags.string({
+      char: 'i',
+      helpValue: 'FILE|-',
+      summary: 'JSON object that describes the session. Without other flags for that: -.',
+    }),
     id: Flags.string({ helpValue: 'ID', summary: 'Its id; else one is made.' }),
     title: Flags.string({ helpValue: 'TEXT', summary: 'Its title.' }),
     workspace: Flags.string({ helpValue: 'DIR', summary: 'Its workspace; else the last one used.' }),
@@ -52,14 +56,14 @@ export default class SessionsCreate extends BaseCommand {
     },
     {
       description: 'From JSON',
-      command: `echo '{"title":"Demo","messages":[{"role":"user","content":"Hello"}]}' | <%= config.bin %> sessions create --input -`,
+      command: `echo '{"title":"Demo","messages":[{"role":"user","content":"Hello"}]}' | <%= config.bin %> sessions create`,
     },
   ];
 
   async run(): Promise<void> {
     const { flags, raw } = await this.parse(SessionsCreate);
     const context = this.context(flags);
-    const members = describedSession(flags, raw);
+    const members = await describedSession(context, flags, raw);
     const changed = await mutate(context, flags, (target) => createSession(target, members, flags, context.deps));
     await showChange(context, 'session', changed, flags);
   }
