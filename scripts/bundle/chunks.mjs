@@ -19,8 +19,17 @@ const MAIN = [
 ];
 
 /** What of those directories other work of reading commands uses: lists that are made anew, transcripts that are shown. */
-const READING =
-  /^src\/cli\/(bounded|exit-code-table|show-agent-session|transcript|usage-result)\.|^src\/commands\/(paths|version|sessions\/usage)\.|^src\/core\/(index\/(read|scan)|json\/(append|format|hazards|kernel-code|member|plain|splice|well-formed)|listing\/(content-fingerprint|running|usage)|location\/(describe|last-workspace)|projects\/read|session\/(parts|text)|sidecar\/(damage|messages))\./;
+const READING = [
+  /^src\/cli\/(bounded|exit-code-table|show-agent-session|transcript|usage-result)\.ts/,
+  /^src\/commands\/(paths|version|sessions\/usage)\.ts/,
+  /^src\/core\/index\/(read|scan)\.ts/,
+  /^src\/core\/json\/(append|format|hazards|kernel-code|member|plain|splice|well-formed)\.ts/,
+  /^src\/core\/listing\/(content-fingerprint|running|usage)\.ts/,
+  /^src\/core\/location\/(describe|last-workspace)\.ts/,
+  /^src\/core\/projects\/read\.ts/,
+  /^src\/core\/session\/(parts|text)\.ts/,
+  /^src\/core\/sidecar\/(damage|messages)\.ts/,
+];
 
 /** What only a command line that is wrong needs, and what only help does. */
 const FAILURE = /^node_modules\/@oclif\/core\/lib\/(errors\/|parser\/errors\.)/;
@@ -29,7 +38,7 @@ const OF_HELP =
 
 /** What of `src/cli` only other commands use. */
 const ELSEWHERE =
-  /^src\/cli\/(change|charts|confirm|delete|gc-tmp|http|import|lineage|metadata|mutation|new-session|programs|reindex|repair|search|server|stats|truncate|undelete)/;
+  /^src\/cli\/(change|charts|confirm|delete|gc-tmp|http|import|input-if-any|lineage|metadata|mutation|new-session|programs|reindex|repair|search|server|stats|truncate|undelete)/;
 
 /** The first that matches says it: what most commands use is in `main`, the rest is grouped by what is used together. */
 const RULES = [
@@ -54,7 +63,7 @@ const RULES = [
   [/^src\/(core|commands|cli)\/(sessions\/)?(search|stats)/, 'search'],
   [FAILURE, 'failure'],
   [OF_HELP, 'help'],
-  [READING, 'reading'],
+  ...READING.map((pattern) => [pattern, 'reading']),
   [ELSEWHERE, 'rest'],
   ...MAIN.map((pattern) => [pattern, 'main']),
   [/^src\//, 'rest'],
