@@ -80,6 +80,16 @@ describe('sessions list --agent', () => {
     expect(ids(await list(store, '--all')).sort()).toEqual(['alone', 'mid3', 'root2', 'tip1']);
   });
 
+  it('shows one that goes on in a session of the store of which the database has no messages', async () => {
+    const store = storeWith(
+      { next: session('next') },
+      { id: 'before', ended_at: 1777000001, end_reason: 'compression' },
+      { id: 'next', started_at: 1777000050, parent_session_id: 'before', turns: 0 },
+    );
+    expect(ids(await list(store, '--all')).sort()).toEqual(['before', 'next']);
+    expect(ids(await list(store, '--all', '--limit', '1', '--offset', '1')).sort()).toHaveLength(1);
+  });
+
   it('hides what was tried and left, and shows all on demand', async () => {
     const ended = { ended_at: 1777000001, end_reason: 'user_exit' };
     const store = storeWith(

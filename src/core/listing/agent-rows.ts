@@ -122,9 +122,9 @@ export class AgentParts {
 
   /**
    * The conversations that are in a database only and match, unsorted. One of
-   * whose segments the store has a file is the store's. Messages are not
-   * counted, and of `columns` only these are read: {@link complete} does the
-   * rest for the rows that are shown.
+   * whose segments the store has a file, up to the last that has messages, is
+   * the store's. Messages are not counted, and of `columns` only these are
+   * read: {@link complete} does the rest for the rows that are shown.
    *
    * @param leading only so many of the most recently active are wanted, and the pinned ones: others may just be
    * counted, or passed over where the total is not wanted.
@@ -193,7 +193,7 @@ export class AgentParts {
     /** When the last was active that is needed, where not all are. */
     let enough = -Infinity;
     for (const session of project(stored)) {
-      if (session.path.some((id) => storeIds.has(id))) continue;
+      if (isStored(session, storeIds)) continue;
       const activity = activityOf(session);
       const isTooOld = leading !== undefined && activity < leading.bound;
       if (isTooOld && filter.since !== undefined) continue;
@@ -274,6 +274,11 @@ export class AgentParts {
       return otherwise;
     }
   }
+}
+
+/** Whether the store has any of it. What goes on behind its last message is not in its row, and so is no part of it. */
+function isStored({ path, tip }: AgentSession, storeIds: IdSet): boolean {
+  return path.slice(0, path.indexOf(tip.id) + 1).some((id) => storeIds.has(id));
 }
 
 /** Whether a session that is neither archived nor pinned matches or not by its source and last activity alone. */
