@@ -23,6 +23,11 @@ const INDEXES: Record<string, { text: (rows: string[]) => string; plan: object; 
     plan: { changed: true, added: ['a', 'b', 'c'] },
     drift: [{ kind: 'unusable' }, { kind: 'missing' }, { kind: 'missing' }, { kind: 'missing' }],
   },
+  'begins with a byte-order mark, with which the server cannot load it,': {
+    text: (rows) => `\ufeff${list(rows)}`,
+    plan: { changed: true, added: ['a', 'b', 'c'] },
+    drift: [{ kind: 'unusable' }, { kind: 'missing' }, { kind: 'missing' }, { kind: 'missing' }],
+  },
   // Whoever takes it apart finds the rows that should be there.
   'ends with a line': { text: (rows) => `${list(rows)}\n`, plan: { changed: false }, drift: [] },
   'lacks a row': {
