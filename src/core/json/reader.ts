@@ -122,7 +122,8 @@ const enum Expect {
  *
  * It checks what it walks over, including that the bytes are UTF-8, and throws
  * {@link JsonSyntaxError} with the absolute byte offset; it throws nothing else
- * of its own (a source may throw its I/O errors through it). A leading
+ * of its own (a source may throw its I/O errors through it) but `ValueTooLong`,
+ * where a value to capture is longer than a text can be. A leading
  * byte-order mark is stepped over and reported by {@link hasBom}.
  */
 export class JsonReader {
