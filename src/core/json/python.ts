@@ -1,3 +1,4 @@
+import { DEEPEST } from './format';
 import { pythonFloat, type RawJson } from './raw';
 import { tokensOf } from './tokens';
 
@@ -100,9 +101,6 @@ function reprString(text: string): string {
   return out + quote;
 }
 
-/** Deeper than this Python itself gives up (its recursion limit is 1,000). */
-const MAX_DEPTH = 900;
-
 /**
  * `repr()` of the value that this JSON text decodes to in Python: the store
  * shows an object that stands where text should be in that form. Works on the
@@ -115,7 +113,7 @@ export function pythonRepr(jsonText: string): string {
   let tooDeep = false;
 
   const value = (token: string, depth: number): string => {
-    if (depth > MAX_DEPTH) tooDeep = true;
+    if (depth > DEEPEST) tooDeep = true;
     if (tooDeep || (token !== '[' && token !== '{')) return tooDeep ? '' : reprScalar(token);
     return token === '[' ? list(depth) : dict(depth);
   };

@@ -81,6 +81,14 @@ it.each(Object.entries(INDEXES))(
   },
 );
 
+it('has no row of a session that nests a value of it more deeply than the server reads', async () => {
+  const deep = JSON.stringify(session('b')).replace(/}$/, `,"personality":${'['.repeat(30_000)}${']'.repeat(30_000)}}`);
+  const store = makeStore({ a: session('a'), b: deep });
+  const location = locationOf(store);
+  const plan = await planRebuild(location, rowDefaults(location, store.root), testDeps());
+  expect(plan).toMatchObject({ rows: 1, damaged: [{ code: 'SESSION_DAMAGED', session_id: 'b', kind: 'too-deep' }] });
+});
+
 it('does not write over an index that a server wrote while the files were read', async () => {
   const store = makeStore({ a: session('a'), b: session('b') });
   const location = locationOf(store);

@@ -203,6 +203,15 @@ it('lays out as Python does, and keeps every spelling', () => {
   );
 });
 
+it('breaks no lines deeper than Python writes', () => {
+  const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
+  const pieces: Buffer[] = [];
+  layOut(Buffer.from(deep), (bytes) => pieces.push(Buffer.from(bytes)));
+  const laidOut = Buffer.concat(pieces).toString();
+  expect(laidOut.replace(/\s/g, '')).toBe(deep);
+  expect(laidOut.length).toBeLessThan(3_000_000);
+});
+
 it('finds the words that JSON has not, and where they are', () => {
   const text = '{"a": NaN, "b": [1, {"c": -Infinity}, "NaN", []], "d": {}, "e": Infinity}';
   expect(nonFiniteWords(bytesSource(Buffer.from(text)), 9)).toEqual([
