@@ -1,5 +1,6 @@
 import { HermesctlError, ioError, isSystemError } from '../errors';
 import type { ByteSource } from '../json/reader';
+import { isTooLong } from '../json/too-long';
 import type { FileSystem } from './file-system';
 import { type FileStamp, stampOf } from './stamp';
 
@@ -14,7 +15,7 @@ export interface OpenFile {
  * Opens a regular file, hands it to `use` and closes it, whatever happens.
  * Gives undefined where there is no such file.
  *
- * @throws HermesctlError `IO_ERROR` where it cannot be read or is no regular file.
+ * @throws HermesctlError `IO_ERROR` where it cannot be read, is no regular file, or holds a value that is too long for a text.
  */
 export function withFile<T>(fs: FileSystem, path: string, use: (file: OpenFile) => T): T | undefined {
   const fd = openExisting(fs, path);
@@ -22,7 +23,7 @@ export function withFile<T>(fs: FileSystem, path: string, use: (file: OpenFile) 
   try {
     return use(openFile(fs, fd, path));
   } catch (error) {
-    throw isSystemError(error) ? ioError(error, path) : error;
+    throw asFailure(error, path);
   } finally {
     closeQuietly(fs, fd);
   }
@@ -39,7 +40,7 @@ export async function withFileAsync<T>(
   try {
     return await use(openFile(fs, fd, path));
   } catch (error) {
-    throw isSystemError(error) ? ioError(error, path) : error;
+    throw asFailure(error, path);
   } finally {
     closeQuietly(fs, fd);
   }
@@ -64,6 +65,16 @@ export function changedWhileRead(path: string): HermesctlError {
   return new HermesctlError('CHANGED_ON_DISK', `${path} was changed by another program while it was read.`, {
     hint: 'Run the command again.',
     details: { path },
+  });
+}
+
+/** A file may hold what no text of JavaScript can: that says nothing of the others. */
+function asFailure(error: unknown, path: string): unknown {
+  if (isSystemError(error)) return ioError(error, path);
+  if (!isTooLong(error)) return error;
+  return new HermesctlError('IO_ERROR', `${path} holds a value of more than 512 MB, which is too long to be read.`, {
+    details: { path },
+    cause: error,
   });
 }
 

@@ -6,6 +6,7 @@ import type { Location } from '../location/location';
 import type { RowDefaults, RowSource } from '../session/row';
 import { sessionIds } from '../sidecar/directory';
 import { sidecarPath } from '../sidecar/read';
+import { unusable } from './file-rows';
 import type { KnownRows } from './known-rows';
 import { type ReadRows, readRows } from './read-rows';
 import {
@@ -153,7 +154,7 @@ export async function planPatch(
     defaults,
     deps,
   );
-  if (known) read.entries.push(entryOf(known, defaults));
+  if (known) addRow(read, known, defaults);
   // A row that was made anew replaces every old one of its session, should there be several.
   const unread = unreadIds(read);
   const replaced = new Set<unknown>([
@@ -162,6 +163,15 @@ export async function planPatch(
   ]);
   const kept = current.entries.filter(({ id }) => live.has(id) && !replaced.has(id));
   return planOf(location.indexFile.value, current, sortEntries([...kept, ...read.entries]), read);
+}
+
+function addRow(read: ReadRows, source: RowSource, defaults: RowDefaults): void {
+  try {
+    read.entries.push(entryOf(source, defaults));
+  } catch (error) {
+    if (!(error instanceof HermesctlError)) throw error;
+    read.damaged.push(unusable(source.id, error));
+  }
 }
 
 /** A version of a session file that was just saved, and what its row is made of. */

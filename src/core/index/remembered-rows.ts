@@ -65,7 +65,8 @@ export class RememberedRows {
       const remembered = new RememberedRows(header, body);
       return remembered.ids.length === header.rows ? remembered : undefined;
     } catch (error) {
-      if (error instanceof SyntaxError) return undefined;
+      // No JSON, or counts that no body can have.
+      if (error instanceof SyntaxError || error instanceof RangeError) return undefined;
       throw error;
     }
   }

@@ -1,4 +1,5 @@
-import { formatJson } from '../json/format';
+import { HermesctlError } from '../errors';
+import { formatJson, isTooDeep } from '../json/format';
 import { NULL, type RawJson } from '../json/raw';
 import { MetadataFields } from '../session/fields';
 import {
@@ -23,6 +24,7 @@ const UPDATED_AT = ROW_KEYS.indexOf('updated_at');
  * The compact row of a session as the server lays it out in the index, and what it is sorted by.
  *
  * @param texts where the text is kept.
+ * @throws HermesctlError `SESSION_DAMAGED` for what is nested more deeply than the server can read.
  */
 export function compactRowText(
   source: RowSource,
@@ -36,7 +38,7 @@ export function compactRowText(
   for (const { before, place } of layout.values) {
     const raw = rowValue(place, context);
     text += before;
-    if (raw !== undefined) text += KEY_TEXTS[place] + valueText(raw.text);
+    if (raw !== undefined) text += KEY_TEXTS[place] + valueText(raw.text, source, place);
   }
   const isAscii = fields instanceof MetadataFields && fields.isPlain && areAscii(defaults);
   return {
@@ -106,16 +108,25 @@ let lastDefaults: RowDefaults | undefined;
 let lastAreAscii = false;
 
 /** Most values are spelled in the one way in which they are written. */
-function valueText(text: string): string {
+function valueText(text: string, source: RowSource, place: number): string {
   switch (text.charCodeAt(0)) {
     case QUOTE:
       return text.includes('\\') ? formatJson(text) : text;
     case OPEN_OBJECT:
     case OPEN_ARRAY:
-      return text.length === 2 ? text : formatJson(text, VALUE_DEPTH);
+      if (text.length === 2) return text;
+      if (isTooDeep(text)) throw tooDeep(source, ROW_KEYS[place]);
+      return formatJson(text, VALUE_DEPTH);
     default:
       return text;
   }
+}
+
+/** In the index it would keep the server from reading any row of it. */
+function tooDeep({ id }: RowSource, key: string): HermesctlError {
+  return new HermesctlError('SESSION_DAMAGED', `Session ${id} nests \`${key}\` too deeply for the server to read it.`, {
+    details: { session_id: id, kind: 'too-deep' },
+  });
 }
 
 const QUOTE = 0x22;

@@ -164,10 +164,11 @@ function keepTextsOfRepeated(
   });
 }
 
-/** The rows by the reader that takes any document; undefined where it is no list of objects. */
+/** The rows by the reader that takes any document; undefined where it is no list of objects, or none that the server can load. */
 function readSlowly(file: OpenFile): IndexEntry[] | undefined {
   try {
     const reader = new JsonReader(file.source);
+    if (reader.hasBom) return undefined;
     const entries: IndexEntry[] = [];
     reader.beginArray();
     while (reader.nextItem()) {

@@ -29,6 +29,9 @@ const isHex = (c: number): boolean => isDigit(c) || (c >= 0x41 && c <= 0x46) || 
 const NULL = Buffer.from('null');
 const MESSAGES = Buffer.from('"messages"');
 const SESSION_ID = Buffer.from('"session_id"');
+/** Of a file it has at most 200 bytes. What is longer is no id, however it is cut. */
+const LONGEST_ID = 1024;
+const WORDS: ReadonlySet<string> = new Set(['true', 'false', 'null', 'NaN', 'Infinity', '-Infinity']);
 
 const enum Expect {
   Value,
@@ -179,7 +182,11 @@ export class JsonCompactor {
           const start = pos;
           this.expect = Expect.Colon;
           pos = this.scanString(pos + 1, end, isLast);
-          if (this.depth === 1) this.member = this.inString ? Member.Other : this.memberAt(start, pos);
+          if (this.depth === 1) {
+            if (this.inString && !isLast && start > from && end - start < SESSION_ID.length)
+              return this.again(start, run, out, expect);
+            this.member = this.inString ? Member.Other : this.memberAt(start, pos);
+          }
           if (this.inString) return this.leave(pos, run, out);
           continue;
         }
@@ -193,11 +200,15 @@ export class JsonCompactor {
       if (this.depth === 1 && this.member !== Member.Other) this.note(pos, c);
       if (c === QUOTE) {
         const start = pos;
-        const { member } = this;
+        const isId = this.depth === 1 && this.member === Member.SessionId;
         this.afterValue();
         pos = this.scanString(pos + 1, end, isLast);
-        if (this.inString) return this.leave(pos, run, out);
-        if (member === Member.SessionId && this.depth === 1) this.sessionId = buffer.toString('utf8', start, pos);
+        if (this.inString) {
+          if (!isId || isLast || start === from || end - start > LONGEST_ID) return this.leave(pos, run, out);
+          this.member = Member.SessionId;
+          return this.again(start, run, out, expect);
+        }
+        if (isId) this.sessionId = buffer.toString('utf8', start, pos);
         continue;
       }
       if (c === OPEN_OBJECT || c === OPEN_ARRAY) {
@@ -214,7 +225,11 @@ export class JsonCompactor {
         continue;
       }
       const after = this.scanScalar(pos, c, end);
-      if (after >= end && !isLast) return this.leave(pos, run, out);
+      if (after >= end) {
+        if (!isLast) return this.leave(pos, run, out);
+        if (!isDigit(buffer[end - 1]) && !WORDS.has(buffer.toString('latin1', pos, end)))
+          throw this.wrong(pos, 'no value');
+      }
       const isNonFinite = buffer[after - 1] === 0x4e || buffer[after - 1] === 0x79;
       if (isNonFinite) this.nonFinite++;
       if (isNonFinite && !this.keepNonFinite) {
@@ -238,6 +253,13 @@ export class JsonCompactor {
   private leave(pos: number, run: number, out: number): number {
     this.consumed = pos;
     return this.move(run, pos, out);
+  }
+
+  /** Leaves in front of a string that the piece cuts, and that must be seen whole: it will begin the next piece. */
+  private again(start: number, run: number, out: number, expect: Expect): number {
+    this.inString = false;
+    this.expect = expect;
+    return this.leave(start, run, out);
   }
 
   private close(): void {

@@ -16,9 +16,11 @@ export function decodeJson(text: string): unknown {
 }
 
 function decodeWithNonFinite(text: string): unknown {
-  // A marker that the text itself does not hold stands in for each word.
-  let marker = '\ue000';
-  while (text.includes(marker)) marker += '\ue000';
+  // A marker that the text itself does not hold, in any spelling, stands in for each word.
+  const lower = text.toLowerCase();
+  let code = 0xe000;
+  while (text.includes(String.fromCharCode(code)) || lower.includes(`\\u${code.toString(16)}`)) code++;
+  const marker = String.fromCharCode(code);
   const pieces: string[] = [];
   for (let token = nextToken(text, 0); token; token = nextToken(text, token.end)) {
     const word = text.slice(token.start, token.end);

@@ -1,6 +1,13 @@
 import { nextToken } from './tokens';
 
 /**
+ * Deeper than this Python neither writes nor reads (its recursion limit is 1,000, of which the server needs some). What
+ * is nested more deeply stands on one line: a line for each bracket is as long as its depth, and of some ten thousand
+ * all together are too long for a text.
+ */
+export const DEEPEST = 900;
+
+/**
  * Lays a JSON text out as Python's `json.dumps(…, ensure_ascii=False,
  * indent=2)` does, numbers as they are spelled. Strings are written in full,
  * without escapes that UTF-8 does not need; a lone surrogate keeps its escape.
@@ -11,7 +18,7 @@ export function formatJson(text: string, depth = 0): string {
   let out = '';
   let level = depth;
   let empty = false;
-  const line = (): string => `\n${'  '.repeat(level)}`;
+  const line = (): string => (level > DEEPEST ? '' : `\n${'  '.repeat(level)}`);
   for (let token = nextToken(text, 0); token; token = nextToken(text, token.end)) {
     const word = text.slice(token.start, token.end);
     if (word === '}' || word === ']') {
@@ -40,6 +47,18 @@ export function formatJson(text: string, depth = 0): string {
     }
   }
   return out;
+}
+
+/** Whether a JSON text nests its values more deeply than that. */
+export function isTooDeep(text: string): boolean {
+  if (text.length <= 2 * DEEPEST) return false;
+  let level = 0;
+  for (let token = nextToken(text, 0); token; token = nextToken(text, token.end)) {
+    const c = text.charCodeAt(token.start);
+    if ((c === 0x7b || c === 0x5b) && ++level > DEEPEST) return true;
+    if (c === 0x7d || c === 0x5d) level--;
+  }
+  return false;
 }
 
 function formatScalar(word: string): string {

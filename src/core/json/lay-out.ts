@@ -1,4 +1,5 @@
 import { JsonCompactor, SLACK } from './compact';
+import { DEEPEST } from './format';
 import { bytesSource, JsonReader } from './reader';
 import { JsonSyntaxError } from './syntax-error';
 
@@ -56,12 +57,9 @@ export function layOut(compact: Buffer, write: (bytes: Uint8Array) => void): voi
     filled = 0;
   };
   const line = (): void => {
+    if (depth > DEEPEST) return;
     const length = 1 + 2 * depth;
     if (filled + length > out.length) flush();
-    if (length > out.length) {
-      write(Buffer.from(`\n${'  '.repeat(depth)}`, 'latin1'));
-      return;
-    }
     out[filled] = 0x0a;
     out.fill(0x20, filled + 1, filled + length);
     filled += length;

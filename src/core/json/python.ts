@@ -1,3 +1,4 @@
+import { DEEPEST } from './format';
 import { pythonFloat, type RawJson } from './raw';
 import { tokensOf } from './tokens';
 
@@ -19,8 +20,8 @@ export function truthy(value: unknown): boolean {
 export function isTruthy(raw: RawJson): boolean {
   const { text } = raw;
   const first = text.charCodeAt(0);
-  // A number that begins so is not zero.
-  if (first >= 0x31 && first <= 0x39) return true;
+  // A number that begins so is not zero, unless it has an exponent far below it.
+  if (first >= 0x31 && first <= 0x39) return !text.includes('-') || truthy(raw.value());
   switch (first) {
     case 0x6e: // null
     case 0x66: // false
@@ -40,13 +41,20 @@ export function isTruthy(raw: RawJson): boolean {
 /** The characters that Python's `str.strip()` removes. */
 export const SPACES =
   '\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000';
-const STRIP = new RegExp(`^[${SPACES}]+|[${SPACES}]+$`, 'gu');
+const IS_SPACE: ReadonlySet<number> = new Set([...SPACES].map((char) => char.charCodeAt(0)));
 
+/** By hand: an expression for the end tries every run of white space in between, which may be a megabyte. */
 export function strip(text: string): string {
-  return text.replace(STRIP, '');
+  let start = 0;
+  let end = text.length;
+  while (start < end && IS_SPACE.has(text.charCodeAt(start))) start++;
+  while (start < end && IS_SPACE.has(text.charCodeAt(end - 1))) end--;
+  return text.slice(start, end);
 }
 
-const FLOAT = /^[+-]?(?:(?:\d+(?:_\d+)*)?\.?(?:\d+(?:_\d+)*)?(?:e[+-]?\d+(?:_\d+)*)?|inf(?:inity)?|nan)$/i;
+/** There is one way to read what it matches, so that it is quick to say no. */
+const FLOAT =
+  /^[+-]?(?:(?:\d+(?:_\d+)*(?:\.(?:\d+(?:_\d+)*)?)?|\.\d+(?:_\d+)*)(?:e[+-]?\d+(?:_\d+)*)?|inf(?:inity)?|nan)$/i;
 
 /** `float(value)`, or undefined where Python raises. */
 export function toFloat(value: unknown): number | undefined {
@@ -54,12 +62,11 @@ export function toFloat(value: unknown): number | undefined {
   if (typeof value === 'boolean') return value ? 1 : 0;
   if (typeof value !== 'string') return undefined;
   const text = strip(value);
-  if (!FLOAT.test(text) || !/\d|inf|nan/i.test(text)) return undefined;
+  if (!FLOAT.test(text)) return undefined;
   const word = text.toLowerCase().replaceAll('_', '');
   if (word.endsWith('nan')) return NaN;
   if (word.includes('inf')) return word.startsWith('-') ? -Infinity : Infinity;
-  const number = Number(word);
-  return Number.isNaN(number) ? undefined : number;
+  return Number(word);
 }
 
 /** `int(value)` (towards zero), or undefined where Python raises. */
@@ -68,7 +75,9 @@ export function toInt(value: unknown): number | undefined {
   if (typeof value === 'boolean') return value ? 1 : 0;
   if (typeof value !== 'string') return undefined;
   const text = strip(value);
-  return /^[+-]?\d+(?:_\d+)*$/.test(text) ? Number(text.replaceAll('_', '')) : undefined;
+  if (!/^[+-]?\d+(?:_\d+)*$/.test(text)) return undefined;
+  const number = Number(text.replaceAll('_', ''));
+  return Number.isFinite(number) ? number : undefined;
 }
 
 /** Characters that Python's `repr` of a string escapes, beyond the quote, the backslash and \t \n \r. */
@@ -92,9 +101,6 @@ function reprString(text: string): string {
   return out + quote;
 }
 
-/** Deeper than this Python itself gives up (its recursion limit is 1,000). */
-const MAX_DEPTH = 900;
-
 /**
  * `repr()` of the value that this JSON text decodes to in Python: the store
  * shows an object that stands where text should be in that form. Works on the
@@ -107,7 +113,7 @@ export function pythonRepr(jsonText: string): string {
   let tooDeep = false;
 
   const value = (token: string, depth: number): string => {
-    if (depth > MAX_DEPTH) tooDeep = true;
+    if (depth > DEEPEST) tooDeep = true;
     if (tooDeep || (token !== '[' && token !== '{')) return tooDeep ? '' : reprScalar(token);
     return token === '[' ? list(depth) : dict(depth);
   };

@@ -122,7 +122,8 @@ const enum Expect {
  *
  * It checks what it walks over, including that the bytes are UTF-8, and throws
  * {@link JsonSyntaxError} with the absolute byte offset; it throws nothing else
- * of its own (a source may throw its I/O errors through it). A leading
+ * of its own (a source may throw its I/O errors through it) but `ValueTooLong`,
+ * where a value to capture is longer than a text can be. A leading
  * byte-order mark is stepped over and reported by {@link hasBom}.
  */
 export class JsonReader {
@@ -733,14 +734,23 @@ export class JsonReader {
   }
 }
 
-const SPECIAL = /[\\\u0000-\u001f]/;
+const SPECIAL = /["\\\u0000-\u001f]/;
+/** Mostly there is one nearer than that. */
+const FIRST_LOOK = 128;
 
-/** Where the next byte is that is special in a string, or `end`; by what searches natively. */
+/**
+ * Where the next byte is that is special in a string, or `end`; by what searches natively. It looks at twice as much
+ * each time, so that what is passed over is not more than a few times what was looked at.
+ */
 function specialIn(buf: Buffer, pos: number, end: number): number {
-  const quote = buf.indexOf(QUOTE, pos);
-  const to = quote < 0 || quote > end ? end : quote;
-  const other = buf.toString('latin1', pos, to).search(SPECIAL);
-  return other < 0 ? to : pos + other;
+  let from = pos;
+  for (let length = FIRST_LOOK; from < end; length *= 2) {
+    const to = Math.min(end, from + length);
+    const found = buf.toString('latin1', from, to).search(SPECIAL);
+    if (found >= 0) return from + found;
+    from = to;
+  }
+  return end;
 }
 
 /** Length of a UTF-8 sequence that begins in the last three bytes and is not complete there. */

@@ -1,4 +1,7 @@
+import { constants } from 'node:buffer';
+
 import { Kernel } from './kernel';
+import { ValueTooLong } from './too-long';
 
 /**
  * The room in which a reader holds the part of a document that it looks at:
@@ -52,8 +55,14 @@ export class Window {
     if (length > this.key.length) this.key = Buffer.allocUnsafe(length * 2);
   }
 
-  /** Makes it twice as large; {@link bytes} is another buffer then, with the same in the same places up to `end`. */
+  /**
+   * Makes it twice as large; {@link bytes} is another buffer then, with the same in the same places up to `end`.
+   * It grows for values that are to be had as a text.
+   *
+   * @throws ValueTooLong where it holds more than a text can.
+   */
   grow(end: number): void {
+    if (end - this.low > constants.MAX_STRING_LENGTH) throw new ValueTooLong();
     if (this.kernel) {
       this.kernel.grow();
       return;

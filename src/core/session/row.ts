@@ -1,6 +1,6 @@
 import * as path from 'node:path';
 
-import { isTruthy, strip, toInt, truthy } from '../json/python';
+import { isTruthy, pythonStr, strip, toInt, truthy } from '../json/python';
 import { EMPTY_ARRAY, EMPTY_OBJECT, FALSE, NULL, RawJson, TRUE, ZERO } from '../json/raw';
 import { expandUser } from '../location/location';
 import { type Fields, MetadataFields } from './fields';
@@ -117,8 +117,9 @@ export class RowContext {
     return (this.knownWorkspace ??= this.path(this.at('workspace')) ?? RawJson.of(this.defaults.workspace));
   }
 
+  /** Asked of what remains without white space. */
   get isRecovery(): boolean {
-    return this.isSet('compression_recovery_source_session_id') || this.isSet('compression_recovery_action');
+    return RECOVERY.some((key) => isTruthy(strippedOrNull(this.at(key))));
   }
 }
 
@@ -128,9 +129,10 @@ const orZero: OwnRule = (own) => (isTruthy(own) ? own : ZERO);
 const bool: OwnRule = (own) => (isTruthy(own) ? TRUE : FALSE);
 const object: OwnRule = (own) => (own.text.startsWith('{') ? own : EMPTY_OBJECT);
 const inContext = (rule: ContextRule): Rule => ({ inContext: rule });
-const ifRecovery = inContext((own, { isRecovery }) =>
-  isRecovery ? (isTruthy(own) ? stripped(own) : NULL) : undefined,
-);
+const strippedOrNull = (own: RawJson): RawJson => (isTruthy(own) ? stripped(own) : NULL);
+const textOrNull: OwnRule = (own) => (isTruthy(own) ? asText(own) : NULL);
+const RECOVERY = ['compression_recovery_source_session_id', 'compression_recovery_action'] as const;
+const ifRecovery = inContext((own, { isRecovery }) => (isRecovery ? strippedOrNull(own) : undefined));
 const ifWorktree = (rule: ContextRule): Rule =>
   inContext((own, context) => (context.isSet('worktree_path') ? rule(own, context) : undefined));
 const pathOrNull: ContextRule = (own, context) => context.path(own) ?? NULL;
@@ -183,7 +185,7 @@ const ROW = [
   ['compression_recovery_source_session_id', ifRecovery],
   ['compression_recovery_action', ifRecovery],
   ['worktree_path', ifWorktree(pathOrNull)],
-  ['worktree_branch', ifWorktree(orNull)],
+  ['worktree_branch', ifWorktree(textOrNull)],
   ['worktree_repo_root', ifWorktree(pathOrNull)],
   ['worktree_created_at', ifWorktree(asIs)],
   ['user_message_count', inContext((_, { source }) => RawJson.of(source.transcript?.userCount))],
@@ -199,7 +201,7 @@ const ROW = [
   ['enabled_toolsets', asIs],
   ['composer_draft', object],
   ['process_wakeup_pause', object],
-  ['share_token', (own) => (isTruthy(own) ? stripped(own) : NULL)],
+  ['share_token', strippedOrNull],
   ['share_created_at', asIs],
   ['is_streaming', () => FALSE],
 ] as const satisfies readonly (readonly [key: string, rule: Rule])[];
@@ -308,10 +310,10 @@ export function isOfOwnMember(place: number): boolean {
 
 /** The recorded count, else the items there are, else what the index knows; at least 1 with a turn pending. */
 function messageCount({ source, isPending }: RowContext): RawJson {
-  const recorded = nonNegativeInt(source.fields.get('message_count'));
-  const count = recorded ?? source.transcript?.count ?? source.knownMessageCount;
+  const raw = source.fields.get('message_count');
+  const count = nonNegativeInt(raw) ?? source.transcript?.count ?? source.knownMessageCount;
   if (count === undefined) return NULL;
-  return RawJson.of(isPending ? Math.max(count, 1) : count);
+  return isPending && count === 0 ? RawJson.of(1) : wholeNumber(count, raw);
 }
 
 function lastMessageAt({ source: { fields, transcript }, isPending }: RowContext): RawJson {
@@ -331,8 +333,14 @@ export function nonNegativeInt(raw: RawJson | undefined): number | undefined {
 
 function positiveInt(raw: RawJson): RawJson {
   const count = nonNegativeInt(raw);
-  if (!count) return NULL;
-  return /^\d+$/.test(raw.text) ? raw : RawJson.of(count);
+  return count ? wholeNumber(count, raw) : NULL;
+}
+
+/** A whole number with all its digits, also where a double has not so many: then those that were recorded. */
+function wholeNumber(count: number, recorded: RawJson | undefined): RawJson {
+  if (Number.isSafeInteger(count)) return RawJson.of(count);
+  const digits = recorded && /^"?(\d+)"?$/.exec(recorded.text)?.[1];
+  return new RawJson(BigInt(digits ?? count).toString());
 }
 
 /** Cache reads as a percentage of the prompt, 0 to 100, or null; halves go to the even number, as in Python. */
@@ -349,14 +357,26 @@ function cacheHitPercent(cacheRead: RawJson, prompt: RawJson): RawJson {
 
 function provider(raw: RawJson): RawJson {
   if (!isTruthy(raw)) return NULL;
-  const value = raw.value();
-  const name = strip(String(value)).toLowerCase();
-  return name === value ? raw : RawJson.of(name);
+  return respelled(raw, strip(textOf(raw)).toLowerCase());
+}
+
+function asText(raw: RawJson): RawJson {
+  return respelled(raw, textOf(raw));
 }
 
 function stripped(raw: RawJson): RawJson {
+  return respelled(raw, strip(textOf(raw)));
+}
+
+/** `str()` of what should be a text and may be anything. */
+function textOf(raw: RawJson): string {
   const value = raw.value();
-  return typeof value === 'string' && strip(value) !== value ? RawJson.of(strip(value)) : raw;
+  return typeof value === 'string' ? value : pythonStr(raw.text);
+}
+
+/** A text, in the spelling that it came from where it is the same. */
+function respelled(raw: RawJson, text: string): RawJson {
+  return raw.value() === text ? raw : RawJson.of(text);
 }
 
 /** A stored path with `~` and `..` resolved, undefined where there is none; links are left alone, so that no list waits for a dead mount. */

@@ -35,7 +35,7 @@ function partText(part: Record<string, unknown>): string {
 
 export const DEFAULT_TITLE = 'Untitled';
 const TITLE_LENGTH = 64;
-const ATTACHED_FILES = /\n\n\[Attached files: [^\]]+\]$/;
+const ATTACHED_FILES = '\n\n[Attached files: ';
 
 /**
  * A title for a user's message: the first 64 characters of its text, without
@@ -45,8 +45,16 @@ export function titleFromContent(content: RawJson | undefined): string | undefin
   if (content === undefined || content.value() === null) return undefined;
   const value = content.value();
   const text = Array.isArray(value) ? joinTextParts(value) : pythonStr(content.text);
-  const title = strip(text.replace(ATTACHED_FILES, ''));
+  const title = strip(withoutAttachedFiles(text));
   return title === '' ? undefined : [...title].slice(0, TITLE_LENGTH).join('');
+}
+
+/** Without the note at its end: files between brackets, of which none has another closing one. */
+function withoutAttachedFiles(text: string): string {
+  const last = text.length - 1;
+  if (!text.endsWith(']')) return text;
+  const note = text.indexOf(ATTACHED_FILES, text.lastIndexOf(']', last - 1) + 1);
+  return note < 0 || note + ATTACHED_FILES.length === last ? text : text.slice(0, note);
 }
 
 function joinTextParts(parts: unknown[]): string {

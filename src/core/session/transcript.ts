@@ -116,8 +116,7 @@ function readMessageFacts(reader: JsonReader): MessageFacts {
     else if (is('timestamp')) timestamp = value();
     else if (is('_ts')) ts = value();
     else if (is('_partial')) partial = truthy(value());
-    else if (is('content') && (role === undefined || role === 'assistant'))
-      saysSomething = flat ? hasText(value()) : readHasText(reader);
+    else if (is('content')) saysSomething = flat ? spellsText(flat.value) : readHasText(reader);
     else if (!flat) reader.skipValue();
   }
   const emptyPartial = role === 'assistant' && partial && !saysSomething;
@@ -135,15 +134,20 @@ export function messageTime(ts: unknown, timestamp: unknown): number | undefined
 
 /** Steps over the content that comes next and tells whether it holds text. Mostly one look at its first byte. */
 function readHasText(reader: JsonReader): boolean {
-  if (reader.peekKind() === 'string') {
-    const first = reader.lookAhead(2)[1];
-    if (first > 0x20 && first < 0x7f && first !== 0x22 && first !== 0x5c) {
-      reader.skipValue();
-      return true;
-    }
+  if (reader.peekKind() === 'string' && isVisible(reader.lookAhead(2)[1])) {
+    reader.skipValue();
+    return true;
   }
   return hasText(RawJson.fromBytes(reader.capture()).value());
 }
+
+/** The same of content that is at hand as it is spelled. */
+function spellsText(content: string): boolean {
+  return (content.startsWith('"') && isVisible(content.charCodeAt(1))) || hasText(new RawJson(content).value());
+}
+
+/** Whether a string that begins with this byte says something: it stands for itself, and is no white space. */
+const isVisible = (first: number): boolean => first > 0x20 && first < 0x7f && first !== 0x22 && first !== 0x5c;
 
 /** Whether a message’s content says anything. */
 export function hasText(content: unknown): boolean {

@@ -77,11 +77,18 @@ it('opens no file of the store where nothing changed, and not even the index whe
   expect(opened).toEqual([]);
 });
 
+/** The first line of what is known, with other values. */
+function spelledAs(known: Buffer, changes: object): Buffer {
+  const header = JSON.parse(known.toString('utf8', 0, known.indexOf(10))) as object;
+  return Buffer.from(`${JSON.stringify({ ...header, ...changes })}\n`);
+}
+
 it.each<[string, (known: Buffer) => Uint8Array]>([
   ['cut short', (known) => known.subarray(0, -1)],
   ['longer than it says', (known) => Buffer.concat([known, Buffer.from('\nd')])],
   ['without its rows', (known) => known.subarray(0, known.indexOf(10) + 1)],
   ['without a line', () => Buffer.from('hermesctl')],
+  ['of half a row', (known) => Buffer.concat([spelledAs(known, { rows: 0.5, ids: 3 }), Buffer.alloc(33)])],
   [
     'of another format',
     (known) => Buffer.from(known.toString('latin1').replace('index rows 1', 'index rows 0'), 'latin1'),

@@ -23,6 +23,7 @@ type Row = IndexEntry & { text: Buffer };
 function parseRows(bytes: Buffer): Row[] | undefined {
   try {
     const reader = new JsonReader(bytesSource(bytes));
+    if (reader.hasBom) return undefined;
     const rows: Row[] = [];
     reader.beginArray();
     while (reader.nextItem()) {

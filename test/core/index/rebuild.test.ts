@@ -23,6 +23,11 @@ const INDEXES: Record<string, { text: (rows: string[]) => string; plan: object; 
     plan: { changed: true, added: ['a', 'b', 'c'] },
     drift: [{ kind: 'unusable' }, { kind: 'missing' }, { kind: 'missing' }, { kind: 'missing' }],
   },
+  'begins with a byte-order mark, with which the server cannot load it,': {
+    text: (rows) => `\ufeff${list(rows)}`,
+    plan: { changed: true, added: ['a', 'b', 'c'] },
+    drift: [{ kind: 'unusable' }, { kind: 'missing' }, { kind: 'missing' }, { kind: 'missing' }],
+  },
   // Whoever takes it apart finds the rows that should be there.
   'ends with a line': { text: (rows) => `${list(rows)}\n`, plan: { changed: false }, drift: [] },
   'lacks a row': {
@@ -75,6 +80,14 @@ it.each(Object.entries(INDEXES))(
     expect(fs.readFileSync(file, 'utf8')).toBe(planned.changed ? right : before);
   },
 );
+
+it('has no row of a session that nests a value of it more deeply than the server reads', async () => {
+  const deep = JSON.stringify(session('b')).replace(/}$/, `,"personality":${'['.repeat(30_000)}${']'.repeat(30_000)}}`);
+  const store = makeStore({ a: session('a'), b: deep });
+  const location = locationOf(store);
+  const plan = await planRebuild(location, rowDefaults(location, store.root), testDeps());
+  expect(plan).toMatchObject({ rows: 1, damaged: [{ code: 'SESSION_DAMAGED', session_id: 'b', kind: 'too-deep' }] });
+});
 
 it('does not write over an index that a server wrote while the files were read', async () => {
   const store = makeStore({ a: session('a'), b: session('b') });

@@ -47,6 +47,11 @@ describe('decodeJson', () => {
     );
   });
 
+  it('takes no string for a number, whatever it begins with and however that is spelled', () => {
+    const value = { a: NaN, b: ['\ue000x', '\ue001NaN', '\ue002'] };
+    expect(decodeJson('{"a":NaN,"b":["\\uE000x","\ue001NaN","\\ue002"]}')).toEqual(value);
+  });
+
   it('refuses what is no JSON in either dialect', () => {
     for (const text of ['', 'nan', '[NaN', '{"a":NaN,}', 'NaN NaN', "{'a': 1}"]) {
       expect(() => decodeJson(text), text).toThrow(JsonSyntaxError);

@@ -27,6 +27,13 @@ it('begins every line but the first at the depth it stands at', () => {
   expect(formatJson('{"a":[1]}', 1)).toBe('{\n    "a": [\n      1\n    ]\n  }');
 });
 
+it('breaks no lines where Python could not have written the text', () => {
+  const text = (depth: number): string => `${'[{"a":'.repeat(depth)}[1,2]${'}]'.repeat(depth)}`;
+  const deep = formatJson(text(20_000));
+  expect(deep.replace(/\s/g, '')).toBe(text(20_000));
+  expect(deep.length).toBeLessThan(3_000_000);
+});
+
 it('says the same whatever the layout it is given', () => {
   fc.assert(
     fc.property(anyValue, fc.constantFrom(...LAYOUTS), (value, layout) => {

@@ -137,6 +137,12 @@ describe.skipIf(!HAS_PYTHON)("Python's built-ins, compared with python3", () => 
   });
 });
 
+it('looks at a long text once', () => {
+  // Where it looked from every place anew, each of these would take a minute.
+  expect(strip(` x${' '.repeat(200_000)}x `)).toHaveLength(200_002);
+  expect(toFloat(`${'1'.repeat(200_000)}x`)).toBeUndefined();
+});
+
 describe('pythonRepr', () => {
   it('gives a value back as it is spelled where Python itself would give up', () => {
     const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;

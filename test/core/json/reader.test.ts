@@ -152,6 +152,12 @@ describe('JsonReader', () => {
     expect(walk(Buffer.from(text))).toMatchObject({ offset, reason, kind: 'json' });
   });
 
+  it('looks at a long string of short lines once', () => {
+    // Where it looked to the string's end from each of its lines, this would take minutes.
+    const text = JSON.stringify('a short line\n'.repeat(400_000));
+    expect(walk(Buffer.from(text), 8 * 1024 * 1024)).toEqual({ start: 0, end: text.length });
+  });
+
   it('names the first byte that is not UTF-8, and calls it so', () => {
     for (const chunkSize of [undefined, 8, 9, 10, 11]) {
       expect(walk(Buffer.from('{"title":"\xff\xfe"}', 'latin1'), chunkSize)).toMatchObject({

@@ -108,6 +108,24 @@ describe('compactRow', () => {
     expect(textOf({ ...pending, message_count: '5' }, 'message_count')).toBe('5');
   });
 
+  it('keeps all digits of a count, and takes a number that is too small to be told from 0 for 0', () => {
+    expect(textOf({ message_count: '12345678901234567890' }, 'message_count')).toBe('12345678901234567890');
+    expect(textOf({ message_count: '"12345678901234567890"' }, 'message_count')).toBe('12345678901234567890');
+    expect(textOf({ message_count: '1e22' }, 'message_count')).toBe('10000000000000000000000');
+    expect(textOf({ created_at: '1e-400' }, 'created_at')).toBe('null');
+    expect(textOf({ created_at: '1e-300' }, 'created_at')).toBe('1e-300');
+  });
+
+  it("has Python's str() where a text should be", () => {
+    const values = { model_provider: '[1.0, "A"]', share_token: '7.0', worktree_path: '"/w"', worktree_branch: 'true' };
+    const row = rowOf({ ...values, compression_recovery_action: '{"a": null}' });
+    expect(row.value('model_provider')).toBe("[1.0, 'a']");
+    expect(row.value('share_token')).toBe('7.0');
+    expect(row.value('worktree_branch')).toBe('True');
+    expect(row.value('compression_recovery_action')).toBe("{'a': None}");
+    expect(textOf({ compression_recovery_action: '" \\n"' }, 'compression_recovery_action')).toBeUndefined();
+  });
+
   it('dates the last message by the pending turn, the transcript, or the last update', () => {
     const none = { transcript: { count: 0, userCount: 0, lastAt: undefined } };
     const at = (members: Record<string, string>, source?: Partial<RowSource>) =>

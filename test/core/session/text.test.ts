@@ -118,6 +118,19 @@ describe('titleFromContent', () => {
     expect(titleFromContent(RawJson.of('\n\n[Attached files: a.png]'))).toBeUndefined();
   });
 
+  it('finds the note that an expression for it finds, and looks at a long text once', () => {
+    const pieces = fc.constantFrom('\n\n[Attached files: ', ']', 'a.png', '\n', '[', 'x');
+    fc.assert(
+      fc.property(fc.array(pieces, { maxLength: 8 }), (some) => {
+        const text = `x${some.join('')}`;
+        const without = text.replace(/\n\n\[Attached files: [^\]]+\]$/, '');
+        expect(titleFromContent(RawJson.of(text))).toBe(without.trim().slice(0, 64));
+      }),
+    );
+    const long = `x${'\n\n[Attached files: '.repeat(50_000)}x`;
+    expect(titleFromContent(RawJson.of(long))).toHaveLength(64);
+  });
+
   it('of nothing to read is none', () => {
     for (const content of ['', ' \n\t\u3000', null, [], [{ type: 'image_url' }], [{ type: 'text', text: ' ' }]]) {
       expect(titleFromContent(RawJson.of(content)), JSON.stringify(content)).toBeUndefined();

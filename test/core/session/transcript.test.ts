@@ -127,6 +127,8 @@ describe('readTranscriptFacts', () => {
     expect(at({ role: 'assistant', _partial: true, content: 'so far' })).toBe(9);
     expect(at({ role: 'assistant', content: '' })).toBe(9);
     expect(at({ role: 'user', _partial: true, content: '' })).toBe(9);
+    const twice = '{"role":"user","content":"so far","role":"assistant","_partial":true,"timestamp":9}';
+    expect(facts(`[${twice}]`).lastAt, 'the last role counts').toBe(9);
   });
 });
 

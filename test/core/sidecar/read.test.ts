@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer';
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -242,6 +243,20 @@ describe('scanSidecar', () => {
     scanSidecar(fileSystem, store.sessionsDir, 'good');
     expect(failure(() => scanSidecar(fileSystem, store.sessionsDir, 'bad')).code).toBe('SESSION_DAMAGED');
     expect(count.open).toBe(0);
+  });
+
+  it('gives a value that is too long for a text a name', () => {
+    const store = makeStore({ abc: session('abc') });
+    const length = constants.MAX_STRING_LENGTH + 1;
+    for (const read of [
+      () => Buffer.allocUnsafeSlow(length).toString('latin1'),
+      () => {
+        Window.plain(8).grow(length);
+      },
+    ]) {
+      const error = failure(() => withFile(nodeFileSystem, sidecarPath(store.sessionsDir, 'abc'), read));
+      expect(error).toMatchObject({ code: 'IO_ERROR' });
+    }
   });
 
   it('gives the failure of a read a name', () => {
