@@ -49,10 +49,10 @@ export function titleFromContent(content: RawJson | undefined): string | undefin
   return title === '' ? undefined : [...title].slice(0, TITLE_LENGTH).join('');
 }
 
-/** Without the note at its end: files between brackets, of which none has another closing one. */
+/** Without the note at its end, or before a line break there: files between brackets, of which none has another closing one. */
 function withoutAttachedFiles(text: string): string {
-  const last = text.length - 1;
-  if (!text.endsWith(']')) return text;
+  const last = text.length - (text.endsWith('\n') ? 2 : 1);
+  if (text[last] !== ']') return text;
   const note = text.indexOf(ATTACHED_FILES, text.lastIndexOf(']', last - 1) + 1);
   return note < 0 || note + ATTACHED_FILES.length === last ? text : text.slice(0, note);
 }
