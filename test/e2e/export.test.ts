@@ -244,6 +244,25 @@ describe('sessions export', () => {
     expect(sessions).toMatchObject([{ share_token: '[secret-1]', messages: [{}, {}, { content: 'file.txt' }, {}] }]);
   });
 
+  it('has no secrets in the names of members either', async () => {
+    const store = makeStore({ aaaa00000001: session('aaaa00000001', { '/home/ada/x': 1, map: { '/home/ada/y': 2 } }) });
+    for (const format of ['ndjson', 'json', 'jsonl-agent'])
+      expect((await exported(store, '--all', '-f', format, '--redact')).stdout).not.toContain('ada');
+  });
+
+  it('puts nothing into the store, also not behind a link', async () => {
+    const store = smallStore();
+    const link = path.join(store.root, 'link');
+    fs.symlinkSync(store.sessionsDir, link);
+    const before = treeHash(store.root);
+    for (const output of [store.sessionsDir, `${link}/`, `${link}/new/`, `${link}/a/b/`, `${link}/x.ndjson`]) {
+      const { code, stderr } = await exported(store, 'aaaa', '--output', output);
+      expect({ output, code }).toEqual({ output, code: 13 });
+      expect(stderr).toContain('is in the store');
+    }
+    expect(treeHash(store.root)).toBe(before);
+  });
+
   it('streams through a pipe that closes early', async () => {
     const store = smallStore();
     writeSidecar(store, 'aaaa00000001', session('aaaa00000001', { pad: 'x'.repeat(3_000_000) }));

@@ -1,4 +1,4 @@
-import { basename, join, resolve, sep } from 'node:path';
+import { basename, dirname, join, resolve, sep } from 'node:path';
 
 import { HermesctlError, ioError, isSystemError } from '../../core/errors';
 import { CutShort } from '../../core/export/cut-short';
@@ -200,7 +200,8 @@ function targetOf({ deps, environment }: Context, fleet: Fleet, { output, force,
     try {
       return deps.fs.realpathSync(file);
     } catch {
-      return file; // what is not there is no link
+      // What is not there is no link, but it may be made behind one.
+      return dirname(file) === file ? file : join(realpath(dirname(file)), basename(file));
     }
   }
 }
