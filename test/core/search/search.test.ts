@@ -530,6 +530,38 @@ async function search(store: TestStore, needle: string | Pattern, more: Partial<
   return { ...report, hits, warnings };
 }
 
+describe('what of a message is text', () => {
+  const textIn = (message: unknown): string[] => [...textsOf(message)].map((one) => `${one.in} ${one.text}`);
+
+  it('is what a result of a tool says, and neither kinds nor data of its parts', () => {
+    const content = [
+      {
+        type: 'tool_result',
+        tool_use_id: 'toolu_7',
+        content: [
+          { type: 'text', text: 'fine' },
+          { type: 'image', source: { type: 'base64', media_type: 'image/png', data: 'QUJD' } },
+        ],
+      },
+      { type: 'function_call_output', output: { type: 'issue', id: 'ABC-7', data: { title: 'broken' } } },
+    ];
+    expect(textIn({ role: 'tool', content })).toEqual(['tools fine', 'tools issue', 'tools ABC-7', 'tools broken']);
+  });
+
+  it('is what was thought, and neither ids nor signatures nor what is encrypted', () => {
+    const details = [
+      { type: 'reasoning.text', text: 'hm', signature: 'SIG', id: 'rs_1', format: 'x', index: 0 },
+      { type: 'reasoning.encrypted', data: 'AAAA' },
+      { type: 'reasoning.summary', summary: 'so' },
+    ];
+    expect(textIn({ role: 'assistant', content: '', reasoning_details: details })).toEqual([
+      'content ',
+      'reasoning hm',
+      'reasoning so',
+    ]);
+  });
+});
+
 describe('searching a store', () => {
   it('says where, with what stands around it', async () => {
     const store = makeStore({
