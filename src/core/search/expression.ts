@@ -56,6 +56,13 @@ export function outlineOf(source: string, ignoreCase: boolean): Outline | undefi
   return { literal, isLiteral: isLiteral && literal !== '', ways, repetitions };
 }
 
+/** Whether an expression has a capital letter that it looks for: not one behind a backslash (`\S`), nor in a group's name. */
+export function hasCapital(source: string): boolean {
+  return /\p{Lu}/u.test(
+    source.replace(/\\(?:[pP]\{[^}]*\}|k<[^>]*>|u\{[^}]*\}|u[\da-fA-F]{4}|x[\da-fA-F]{2}|c[A-Za-z]|.)|\(\?<\w*>/gs, ''),
+  );
+}
+
 interface Piece {
   kind: 'open' | 'close' | 'choice' | 'edge' | 'atom';
   length: number;

@@ -14,7 +14,7 @@ import { rowDefaults } from '../../../src/core/listing/rows';
 import { Looker } from '../../../src/core/search/candidates';
 import { type Excerpt, SpelledExcerpt } from '../../../src/core/search/excerpt';
 import type { Hit, Wanted } from '../../../src/core/search/hit';
-import { outlineOf } from '../../../src/core/search/expression';
+import { hasCapital, outlineOf } from '../../../src/core/search/expression';
 import { expressionPattern, literalPattern, type Pattern } from '../../../src/core/search/pattern';
 import { type Found, type SearchQuery, type SearchReport, searchSessions } from '../../../src/core/search/search';
 import { giveHits, walkSession } from '../../../src/core/search/session-file';
@@ -422,6 +422,19 @@ describe('what an expression tells of itself', () => {
     expect(outline('Deploy', true)).toMatchObject({ literal: 'Deploy', isLiteral: true });
   });
 
+  it.each([
+    ['error\\S+', false],
+    ['\\p{Lu}x\\P{L}', false],
+    ['\\u{1F389}\\u00E9\\xE9\\cA', false],
+    ['(?<Name>x)\\k<Name>', false],
+    ['\\\\Server', true],
+    ['[A-Z]x', true],
+    ['naÏve', true],
+    ['(?<=A)x', true],
+  ])('%s has a capital: %s', (source, has) => {
+    expect(hasCapital(source)).toBe(has);
+  });
+
   it('and what it matches holds that text', () => {
     const piece = fc.constantFrom(
       'ab',
@@ -486,6 +499,14 @@ describe('patterns', () => {
         bad,
       ).toBe('USAGE');
     expect(searched('{"title": "xxx"}', literalPattern('x'.repeat(1000), { ignoreCase: true }))).toEqual([]);
+  });
+
+  it('take long expressions too', () => {
+    const long = 'ab'.repeat(600);
+    const pattern = expressionPattern(long, { ignoreCase: false });
+    const session = (said: string): string => JSON.stringify({ title: '', messages: [{ content: said }] });
+    expect(searched(session(`x${long}`), pattern)).toEqual([`0 content 1 ${long.slice(0, 500)}…`]);
+    expect(searched(session(long.slice(1)), pattern)).toEqual([]);
   });
 
   it('take expressions by lines and whole characters, and no empty match', () => {
