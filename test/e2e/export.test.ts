@@ -246,8 +246,12 @@ describe('sessions export', () => {
 
   it('has no secrets in the names of members either', async () => {
     const store = makeStore({ aaaa00000001: session('aaaa00000001', { '/home/ada/x': 1, map: { '/home/ada/y': 2 } }) });
-    for (const format of ['ndjson', 'json', 'jsonl-agent'])
-      expect((await exported(store, '--all', '-f', format, '--redact')).stdout).not.toContain('ada');
+    writeSidecar(store, 'bbbb00000002', '{"session_id": "bbbb00000002", "map": {"/home/ada/z": NaN}, "messages": []}');
+    for (const format of ['ndjson', 'json', 'jsonl-agent']) {
+      const { stdout, stderr } = await exported(store, '--all', '-f', format, '--redact');
+      expect(stdout + stderr).not.toContain('ada');
+      expect(stdout + stderr).toContain('map.[home-1]/z');
+    }
   });
 
   it('puts nothing into the store, also not behind a link', async () => {
