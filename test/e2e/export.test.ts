@@ -244,6 +244,15 @@ describe('sessions export', () => {
     expect(sessions).toMatchObject([{ share_token: '[secret-1]', messages: [{}, {}, { content: 'file.txt' }, {}] }]);
   });
 
+  it('closes what a message leaves open in Markdown', async () => {
+    const said = ['~~~~\nx\n~~~', '```js\nx\n````\ny', 'inline ```\n ``` x', '```` \n```\nx'];
+    const messages = said.map((content) => ({ role: 'user', content }));
+    const store = makeStore({ aaaa00000001: session('aaaa00000001', { messages }) });
+    const { stdout } = await exported(store, 'aaaa', '-f', 'markdown');
+    const shown = stdout.split('## user\n\n').slice(1);
+    expect(shown.map((text) => text.trimEnd())).toEqual([`${said[0]}\n~~~~`, said[1], said[2], `${said[3]}\n\`\`\`\``]);
+  });
+
   it('has no secrets in the names of members either', async () => {
     const store = makeStore({ aaaa00000001: session('aaaa00000001', { '/home/ada/x': 1, map: { '/home/ada/y': 2 } }) });
     writeSidecar(store, 'bbbb00000002', '{"session_id": "bbbb00000002", "map": {"/home/ada/z": NaN}, "messages": []}');
