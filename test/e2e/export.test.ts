@@ -253,6 +253,12 @@ describe('sessions export', () => {
     expect(shown.map((text) => text.trimEnd())).toEqual([`${said[0]}\n~~~~`, said[1], said[2], `${said[3]}\n\`\`\`\``]);
   });
 
+  it('has a page for a result of a tool that is nested as deep as can be', async () => {
+    const messages = [{ role: 'tool', content: '['.repeat(24_000) + ']'.repeat(24_000) }];
+    const store = makeStore({ aaaa00000001: session('aaaa00000001', { messages }) });
+    expect((await exported(store, 'aaaa', '-f', 'html', '--include-tools')).code).toBe(0);
+  });
+
   it('has no secrets in the names of members either', async () => {
     const store = makeStore({ aaaa00000001: session('aaaa00000001', { '/home/ada/x': 1, map: { '/home/ada/y': 2 } }) });
     writeSidecar(store, 'bbbb00000002', '{"session_id": "bbbb00000002", "map": {"/home/ada/z": NaN}, "messages": []}');

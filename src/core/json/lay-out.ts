@@ -1,4 +1,5 @@
 import { JsonCompactor, SLACK } from './compact';
+import { DEEPEST_LINE } from './format';
 import { bytesSource, JsonReader } from './reader';
 import { JsonSyntaxError } from './syntax-error';
 
@@ -56,6 +57,7 @@ export function layOut(compact: Buffer, write: (bytes: Uint8Array) => void): voi
     filled = 0;
   };
   const line = (): void => {
+    if (depth > DEEPEST_LINE) return;
     const length = 1 + 2 * depth;
     if (filled + length > out.length) flush();
     if (length > out.length) {
