@@ -259,6 +259,22 @@ describe('sessions export', () => {
     expect((await exported(store, 'aaaa', '-f', 'html', '--include-tools')).code).toBe(0);
   });
 
+  it('gives two sessions of the agent two files, whatever they are called', async () => {
+    const store = makeStore();
+    const long = 'x'.repeat(230);
+    const ids = ['Aa/b', 'aA/b', `${long}1`, `${long}2`, '..', '\x01' + '2', '\x12'];
+    addAgentSessions(
+      store,
+      ids.map((id) => ({ session: { id }, messages: [`hello from ${id}`] })),
+    );
+    const dir = path.join(temporaryDirectory(), 'out');
+    const { code, stdout } = await exported(store, '--all', '--agent', '-o', `${dir}/`, '--json', '--force');
+    expect(code).toBe(0);
+    const { files } = JSON.parse(stdout) as { files: { path: string; session_id: string }[] };
+    expect(new Set(files.map((one) => one.path.toLowerCase())).size).toBe(ids.length);
+    for (const one of files) expect(JSON.parse(file(one.path))).toMatchObject({ id: one.session_id });
+  });
+
   it('has no secrets in the names of members either', async () => {
     const store = makeStore({ aaaa00000001: session('aaaa00000001', { '/home/ada/x': 1, map: { '/home/ada/y': 2 } }) });
     writeSidecar(store, 'bbbb00000002', '{"session_id": "bbbb00000002", "map": {"/home/ada/z": NaN}, "messages": []}');
