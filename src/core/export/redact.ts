@@ -5,7 +5,7 @@ interface Pattern {
   kind: string;
   regex: RegExp;
   group?: number;
-  /** Whether a match is one after all. */
+  /** Whether a match is none after all. */
   unless?: (secret: string) => boolean;
 }
 

@@ -424,7 +424,9 @@ describe('what an expression tells of itself', () => {
 
   it.each([
     ['error\\S+', false],
-    ['\\p{Lu}x\\P{L}', false],
+    ['\\p{L}x\\P{Script=Han}', false],
+    ['[\\p{Lu}]{3}', true],
+    ['\\p{General_Category=Lowercase_Letter}', true],
     ['\\u{1F389}\\u00E9\\xE9\\cA', false],
     ['(?<Name>x)\\k<Name>', false],
     ['\\\\Server', true],
