@@ -104,10 +104,11 @@ export class Fleet {
     }
   }
 
-  /** What is wrong with the question is wrong for every store. */
+  /** What is wrong with the question, or with the output, is wrong for every store. */
   private fail(member: Member, thrown: unknown): void {
     const error = isSystemError(thrown) ? ioError(thrown) : thrown;
-    if (!(error instanceof HermesctlError) || error.code === 'USAGE') throw error;
+    const isOfAll = !(error instanceof HermesctlError) || error.code === 'USAGE' || this.context.terminal.stdout.failed;
+    if (isOfAll) throw error;
     member.error = error;
     for (const [home, first] of this.asked) if (first === member) this.asked.delete(home);
     this.context.failure({ store: member.store.location.stateDir.value }, error);

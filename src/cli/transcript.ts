@@ -56,7 +56,7 @@ export function messageMarkdown(message: ReadableMessage): string {
   const body = message.parts.map((part) => {
     switch (part.kind) {
       case 'text':
-        return message.role === 'tool' ? codeBlock(part.text) : visibleText(part.text);
+        return message.role === 'tool' ? codeBlock(part.text) : closed(visibleText(part.text));
       case 'attachment':
         return `*[${visibleLine(part.label)}]*`;
       case 'tool-call':
@@ -64,6 +64,16 @@ export function messageMarkdown(message: ReadableMessage): string {
     }
   });
   return [`## ${visibleLine(who)}${when === '' ? '' : ` — ${when}`}${marks}`, ...body, ''].join('\n\n');
+}
+
+/** Markdown without a code block that is left open, as where an answer was cut off: it would take in all that follows. */
+function closed(text: string): string {
+  let fence: string | undefined;
+  for (const line of text.split('\n')) {
+    if (fence === undefined) fence = /^(?:`{3,}(?=[^`]*$)|~{3,})/.exec(line)?.[0];
+    else if (/^ {0,3}(`{3,}|~{3,})[ \t]*$/.exec(line)?.[1].startsWith(fence) === true) fence = undefined;
+  }
+  return fence === undefined ? text : `${text}\n${fence}`;
 }
 
 function codeBlock(text: string): string {

@@ -244,6 +244,60 @@ describe('sessions export', () => {
     expect(sessions).toMatchObject([{ share_token: '[secret-1]', messages: [{}, {}, { content: 'file.txt' }, {}] }]);
   });
 
+  it('closes what a message leaves open in Markdown', async () => {
+    const said = ['~~~~\nx\n~~~', '```js\nx\n````\ny', 'inline ```\n ``` x', '```` \n```\nx'];
+    const messages = said.map((content) => ({ role: 'user', content }));
+    const store = makeStore({ aaaa00000001: session('aaaa00000001', { messages }) });
+    const { stdout } = await exported(store, 'aaaa', '-f', 'markdown');
+    const shown = stdout.split('## user\n\n').slice(1);
+    expect(shown.map((text) => text.trimEnd())).toEqual([`${said[0]}\n~~~~`, said[1], said[2], `${said[3]}\n\`\`\`\``]);
+  });
+
+  it('has a page for a result of a tool that is nested as deep as can be', async () => {
+    const messages = [{ role: 'tool', content: '['.repeat(24_000) + ']'.repeat(24_000) }];
+    const store = makeStore({ aaaa00000001: session('aaaa00000001', { messages }) });
+    expect((await exported(store, 'aaaa', '-f', 'html', '--include-tools')).code).toBe(0);
+  });
+
+  it('gives two sessions of the agent two files, whatever they are called', async () => {
+    const store = makeStore();
+    const long = 'x'.repeat(230);
+    const ids = ['Aa/b', 'aA/b', `${long}1`, `${long}2`, '..', '\x01' + '2', '\x12'];
+    addAgentSessions(
+      store,
+      ids.map((id) => ({ session: { id }, messages: [`hello from ${id}`] })),
+    );
+    const dir = path.join(temporaryDirectory(), 'out');
+    const { code, stdout } = await exported(store, '--all', '--agent', '-o', `${dir}/`, '--json', '--force');
+    expect(code).toBe(0);
+    const { files } = JSON.parse(stdout) as { files: { path: string; session_id: string }[] };
+    expect(new Set(files.map((one) => one.path.toLowerCase())).size).toBe(ids.length);
+    for (const one of files) expect(JSON.parse(file(one.path))).toMatchObject({ id: one.session_id });
+  });
+
+  it('has no secrets in the names of members either', async () => {
+    const store = makeStore({ aaaa00000001: session('aaaa00000001', { '/home/ada/x': 1, map: { '/home/ada/y': 2 } }) });
+    writeSidecar(store, 'bbbb00000002', '{"session_id": "bbbb00000002", "map": {"/home/ada/z": NaN}, "messages": []}');
+    for (const format of ['ndjson', 'json', 'jsonl-agent']) {
+      const { stdout, stderr } = await exported(store, '--all', '-f', format, '--redact');
+      expect(stdout + stderr).not.toContain('ada');
+      expect(stdout + stderr).toContain('map.[home-1]/z');
+    }
+  });
+
+  it('puts nothing into the store, also not behind a link', async () => {
+    const store = smallStore();
+    const link = path.join(store.root, 'link');
+    fs.symlinkSync(store.sessionsDir, link);
+    const before = treeHash(store.root);
+    for (const output of [store.sessionsDir, `${link}/`, `${link}/new/`, `${link}/a/b/`, `${link}/x.ndjson`]) {
+      const { code, stderr } = await exported(store, 'aaaa', '--output', output);
+      expect({ output, code }).toEqual({ output, code: 13 });
+      expect(stderr).toContain('is in the store');
+    }
+    expect(treeHash(store.root)).toBe(before);
+  });
+
   it('streams through a pipe that closes early', async () => {
     const store = smallStore();
     writeSidecar(store, 'aaaa00000001', session('aaaa00000001', { pad: 'x'.repeat(3_000_000) }));

@@ -103,6 +103,7 @@ describe('sessions import', () => {
     const inputs: [string, string[]][] = [
       [JSON.stringify([a, b]), ['line 1, item 1', 'line 1, item 2']],
       [JSON.stringify([a, b], null, 2), ['item 1', 'item 2']],
+      [`[${JSON.stringify(a)}\n,${JSON.stringify(b)}]\n`, ['item 1', 'item 2']],
       [JSON.stringify({ sessions: [a, b], warnings: [] }), ['line 1, item 1', 'line 1, item 2']],
       [`\ufeff${JSON.stringify({ sessions: [a, b] }, null, '\t')}\n`, ['item 1', 'item 2']],
       [`{"sessions":[\n${JSON.stringify(a)},\n${JSON.stringify(b)}\n],"warnings":[]}\n`, ['item 1', 'item 2']],
@@ -214,6 +215,16 @@ describe('sessions import', () => {
         flags.length === 0 ? 'failed' : 'replaced',
       ]);
     }
+  });
+
+  it('meets an agent’s session that came in before, though what is made for it is of another moment', async () => {
+    const line = { id: 'cli00001', source: 'cli', messages: [{ role: 'user', content: 'x' }] };
+    const input = inputFile(...Array.from({ length: 60 }, () => line));
+    const store = makeStore();
+    const planned = await imports(store, input, '--dry-run');
+    const done = await imports(store, input);
+    expect(planned.sessions).toEqual(done.sessions);
+    expect(new Set(done.sessions.slice(1).map(({ status }) => status))).toEqual(new Set(['unchanged']));
   });
 
   it('takes a session of the agent as the agent wrote it', async () => {

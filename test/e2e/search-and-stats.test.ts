@@ -57,6 +57,25 @@ const ESCAPES = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/;
 const seen = (stdout: string): string => stdout.replaceAll('\r\n', '\n');
 
 describe('sessions search', () => {
+  it('fails where its output cannot be written, also midway', async () => {
+    const store = makeStore();
+    const messages = Array.from({ length: 2000 }, () => ({ role: 'user', content: 'needle '.repeat(9) }));
+    for (const id of ['aaaa00000001', 'bbbb00000002'])
+      fs.writeFileSync(path.join(store.sessionsDir, `${id}.json`), JSON.stringify(session(id, { messages })));
+    const other = makeStore({ cccc00000003: session('cccc00000003', { title: 'needle' }) });
+    const stores = path.join(store.root, 'stores');
+    fs.writeFileSync(stores, `${store.stateDir}\n${other.stateDir}\n`);
+    for (const args of ['', '--json', '--ndjson', '--json --stores "$STORES"', '--stores "$STORES"']) {
+      const { code, stderr } = await shell(`$HERMESCTL sessions search needle ${args} > /dev/full`, {
+        ...store.env,
+        STORES: stores,
+      });
+      expect({ args, code }).toEqual({ args, code: 1 });
+      expect(stderr).toContain('Writing the output failed');
+      expect(stderr).not.toContain('warning');
+    }
+  });
+
   it('prints a line for each hit in a pipe, and says how much it read', async () => {
     const store = richStore();
     const before = treeHash(store.root);

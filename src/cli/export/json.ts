@@ -156,8 +156,9 @@ export class JsonFormat implements Format {
     const { redactor, raw: keepNonFinite } = this.options;
     return (raw: RawJson, path, key) => {
       const onNonFinite = (inner: string, word: string): void => void words.push({ path: path + inner, word });
-      const text = renderJson(raw.text, { keepNonFinite, onNonFinite });
-      return redactor ? redactor.json(text, key) : text;
+      // Redacted first: a path that is told names members.
+      const text = redactor ? redactor.json(raw.text, key) : raw.text;
+      return renderJson(text, { keepNonFinite, onNonFinite });
     };
   }
 

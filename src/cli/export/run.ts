@@ -1,4 +1,4 @@
-import { basename, join, resolve, sep } from 'node:path';
+import { basename, dirname, join, resolve, sep } from 'node:path';
 
 import { HermesctlError, ioError, isSystemError } from '../../core/errors';
 import { CutShort } from '../../core/export/cut-short';
@@ -200,12 +200,15 @@ function targetOf({ deps, environment }: Context, fleet: Fleet, { output, force,
     try {
       return deps.fs.realpathSync(file);
     } catch {
-      return file; // what is not there is no link
+      // What is not there is no link, but it may be made behind one.
+      return dirname(file) === file ? file : join(realpath(dirname(file)), basename(file));
     }
   }
 }
 
 class Run {
+  /** Names of the files in a directory, in small letters. */
+  private readonly names = new Set<string>();
   readonly failures: Failure[] = [];
   readonly files: Written[] = [];
   exported = 0;
@@ -249,7 +252,7 @@ class Run {
       throw isSystemError(error) ? ioError(error, dir) : error;
     }
     await this.each(async (item) => {
-      const path = join(dir, fileName(item.id, this.format.extension));
+      const path = join(dir, this.fileName(item.id));
       const out = new FileOut(path, force, deps);
       try {
         await this.format.begin(out, [item]);
@@ -262,6 +265,17 @@ class Run {
       }
       this.files.push({ session_id: item.id, path, bytes: out.file.bytes });
     });
+  }
+
+  /** Two sessions have two names, also where long ids begin alike and where case does not count. */
+  private fileName(id: string): string {
+    const { names } = this;
+    const { extension } = this.format;
+    const safe = safeName(id);
+    let name = `${safe}.${extension}`;
+    for (let n = 2; names.has(name.toLowerCase()); n++) name = `${safe}~${n}.${extension}`;
+    names.add(name.toLowerCase());
+    return name;
   }
 
   private async each(work: (item: ExportItem) => Promise<void>): Promise<void> {
@@ -294,7 +308,7 @@ function storeName({ location }: Context): string {
 const escaped = (char: string): string => `%${char.codePointAt(0)!.toString(16)}`;
 
 /** A session of the agent may be called anything; a file may not. */
-function fileName(id: string, extension: string): string {
-  const safe = id.replace(/[^0-9A-Za-z_.-]/g, escaped).replace(/^\.+/, '_');
-  return `${basename(safe).slice(0, 200)}.${extension}`;
+function safeName(id: string): string {
+  const safe = id.replace(/[^0-9A-Za-z_.-]/g, escaped).replace(/^(?:\.+|$)/, '_');
+  return safe.slice(0, 200);
 }

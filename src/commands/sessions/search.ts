@@ -8,6 +8,7 @@ import { Fleet, storesFlag } from '../../cli/fleet';
 import { listFilter, listFilterFlags } from '../../cli/list-flags';
 import { contextFor, showSearch, type StoreSearch } from '../../cli/search-hits';
 import type { ErrorCode } from '../../core/errors';
+import { hasCapital } from '../../core/search/expression';
 import { expressionPattern, literalPattern } from '../../core/search/pattern';
 import { searchSessions } from '../../core/search/search';
 import { DEFAULT_PLACES, PLACES, type Place } from '../../core/search/texts';
@@ -94,7 +95,8 @@ export default class SessionsSearch extends BaseCommand {
     const fleet = Fleet.of(context, { stores: flags.stores });
     context.doing('searching');
     if (flags.agent) context.detail('The agent’s messages are passed over: its full-text indexes leave too much out.');
-    const ignoreCase = flags['ignore-case'] || (!flags['case-sensitive'] && !/\p{Lu}/u.test(args.text));
+    const isInSmall = flags.regex ? !hasCapital(args.text) : !/\p{Lu}/u.test(args.text);
+    const ignoreCase = flags['ignore-case'] || (!flags['case-sensitive'] && isInSmall);
     const pattern = (flags.regex ? expressionPattern : literalPattern)(args.text, { ignoreCase });
     const query = {
       pattern,

@@ -112,11 +112,12 @@ class FileImport {
   }
 
   private plan(incoming: IncomingSession): ImportSessionPlan {
-    const { id, bytes } = incoming;
+    const { id, agent, bytes } = incoming;
     const plan = planImportSession(this.sessionsDir, incoming, this.tombstones, this.options, this.deps);
     if (!this.target.dryRun) return plan;
-    // What stands in the input twice meets what came in before.
-    const digest = createHash('sha256').update(bytes).digest('hex');
+    // What stands in the input twice meets what came in before. Of the agent's own the rest is made anew each time.
+    const said = agent ? `${agent.row}\n${agent.messages}` : bytes;
+    const digest = createHash('sha256').update(said).digest('hex');
     const before = this.planned.get(id);
     if (before === digest) return { ...plan, status: 'unchanged', warnings: [] };
     if (before !== undefined && !this.options.replace) throw alreadyThere(id, plan.path);

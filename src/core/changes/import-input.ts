@@ -23,7 +23,7 @@ export function* inputItems(file: OpenFile): Generator<InputItem> {
   const lines = linesOf(file);
   const first = nextWritten(lines);
   if (first === undefined) return;
-  if (!isWhole(first.bytes)) {
+  if (!isWhole(first.bytes) || isOpenList(first.bytes)) {
     const whole = readAll(file);
     if (isJson(whole)) {
       yield* itemsOf({ place: 'item 1', bytes: whole }, 'item');
@@ -47,6 +47,11 @@ function nextWritten(lines: Generator<InputItem>): InputItem | undefined {
 function isWhole(line: Buffer): boolean {
   const text = line.toString('latin1', Math.max(0, line.length - 16)).trimEnd();
   return text.endsWith('}') || text.endsWith(']');
+}
+
+/** Whether it is the first line of a list that goes on with a comma at the beginning of the next. */
+function isOpenList(line: Buffer): boolean {
+  return line.find((byte) => byte > 0x20) === 0x5b && !isJson(line);
 }
 
 function isJson(bytes: Buffer): boolean {

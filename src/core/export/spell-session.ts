@@ -4,7 +4,10 @@ import type { RawJson } from '../json/raw';
 import { readSpan } from '../sidecar/messages';
 import type { ScannedSidecar } from '../sidecar/read';
 
-/** Spells a value of a session for output, on one line; `path` is where it stands (`.messages[3]`), `key` its member. */
+/**
+ * Spells a value of a session for output, on one line; `path` is where it stands (`.messages[3]`), `key` its member.
+ * Both are empty for the name of a member.
+ */
 export type Spell = (raw: RawJson, path: string, key: string) => string;
 
 /** Pieces of a JSON text, to be written one after another. */
@@ -24,7 +27,7 @@ export function* spellSession(
 ): Pieces {
   yield '{';
   for (const [i, member] of sidecar.members.entries()) {
-    const name = readSpan(file, { start: member.keyStart, end: member.keyEnd }).text;
+    const name = spell(readSpan(file, { start: member.keyStart, end: member.keyEnd }), '', '');
     yield `${i === 0 ? '' : ','}${name}:`;
     const given = instead(member);
     if (given === undefined) yield* spellMember(file, member, spell);

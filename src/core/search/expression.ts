@@ -56,6 +56,18 @@ export function outlineOf(source: string, ignoreCase: boolean): Outline | undefi
   return { literal, isLiteral: isLiteral && literal !== '', ways, repetitions };
 }
 
+/** Classes of characters by their case: who names one means it. */
+const BY_CASE = /\\[pP]\{(?:[^}]*=)?(?:L[ult]|(?:Upp|Low)ercase(?:_Letter)?|Titlecase_Letter)\}/;
+const NO_TEXT = /\\(?:[pP]\{[^}]*\}|k<[^>]*>|u\{[^}]*\}|u[\da-fA-F]{4}|x[\da-fA-F]{2}|c[A-Za-z]|.)|\(\?<\w*>/gs;
+
+/**
+ * Whether an expression looks for a capital letter, or tells them from small ones: one behind a backslash (`\S`), or in
+ * a group's name, is none.
+ */
+export function hasCapital(source: string): boolean {
+  return BY_CASE.test(source) || /\p{Lu}/u.test(source.replace(NO_TEXT, ''));
+}
+
 interface Piece {
   kind: 'open' | 'close' | 'choice' | 'edge' | 'atom';
   length: number;

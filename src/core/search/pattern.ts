@@ -77,21 +77,25 @@ export function literalPattern(text: string, { ignoreCase }: PatternOptions): Pa
  */
 export function expressionPattern(source: string, { ignoreCase }: PatternOptions): Pattern {
   if (source === '') throw new HermesctlError('USAGE', 'The expression to look for is empty.');
+  const expression = expressionOf(source, ignoreCase);
+  const { literal, isLiteral, ways, repetitions } = outlineOf(source, ignoreCase) ?? UNKNOWN;
+  // What it matches holds this text: where that cannot be, there is nothing to decode.
+  const held = literal.length > 1 ? literalPattern(literal.slice(0, MAX_LENGTH), { ignoreCase }) : undefined;
+  return {
+    text: expression,
+    bytes: held?.bytes,
+    json: held?.json,
+    longest: held?.longest ?? 0,
+    isWhole: isLiteral && (held?.isWhole ?? false),
+    needle: held?.needle,
+    walksAll: true,
+    steps: (length) => ways * source.length * length ** (repetitions + 1),
+  };
+}
+
+function expressionOf(source: string, ignoreCase: boolean): RegExp {
   try {
-    const expression = new RegExp(source, ignoreCase ? 'gimu' : 'gmu');
-    const { literal, isLiteral, ways, repetitions } = outlineOf(source, ignoreCase) ?? UNKNOWN;
-    // What it matches holds this text: where that cannot be, there is nothing to decode.
-    const held = literal.length > 1 ? literalPattern(literal, { ignoreCase }) : undefined;
-    return {
-      text: expression,
-      bytes: held?.bytes,
-      json: held?.json,
-      longest: held?.longest ?? 0,
-      isWhole: isLiteral && (held?.isWhole ?? false),
-      needle: held?.needle,
-      walksAll: true,
-      steps: (length) => ways * source.length * length ** (repetitions + 1),
-    };
+    return new RegExp(source, ignoreCase ? 'gimu' : 'gmu');
   } catch (error) {
     const reason = (error as Error).message.replace(/^Invalid regular expression: /, '');
     throw new HermesctlError('USAGE', `This is no regular expression: ${reason}.`, {

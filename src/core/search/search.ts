@@ -105,6 +105,8 @@ class SessionSearch {
   limited = false;
   private hits = 0;
   private readonly failed = new Set<unknown>();
+  /** What the one who is told threw: that is no failure of the session that was read. */
+  private thrown: unknown;
   private readonly wanted: Wanted;
   private readonly looker: Looker;
   private window: Window | undefined;
@@ -160,7 +162,7 @@ class SessionSearch {
     try {
       await work();
     } catch (error) {
-      if (!(error instanceof HermesctlError) || !OF_ONE_SESSION.has(error.code)) throw error;
+      if (error === this.thrown || !(error instanceof HermesctlError) || !OF_ONE_SESSION.has(error.code)) throw error;
       this.searched.skipped++;
       // A database that fails does so for each session in it.
       const { path } = error.details;
@@ -217,8 +219,17 @@ class SessionSearch {
     this.hits += hits.length;
     // Exactly at the limit there may be more too: only a search for it could tell.
     this.limited = limit !== 0 && this.hits >= limit;
-    if (hits.length > 0) this.on.found({ ...found, hits });
+    if (hits.length > 0) this.tell({ ...found, hits });
     return !this.limited;
+  }
+
+  private tell(found: Found): void {
+    try {
+      this.on.found(found);
+    } catch (error) {
+      this.thrown = error;
+      throw error;
+    }
   }
 
   async agent(places: readonly Location[], storeIds: IdSet): Promise<void> {

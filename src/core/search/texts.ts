@@ -45,7 +45,7 @@ export function* textsOf(message: unknown): Generator<MessageText> {
   yield* callsOf(message['tool_calls']);
   yield* attachmentsOf(message['attachments']);
   for (const key of ['reasoning', 'reasoning_content', 'reasoning_details']) {
-    for (const text of stringsIn(message[key])) yield { in: 'reasoning', text, tool: undefined };
+    for (const text of stringsIn(message[key], isSaid)) yield { in: 'reasoning', text, tool: undefined };
   }
 }
 
@@ -65,8 +65,10 @@ function* partOf(part: unknown): Generator<MessageText> {
   if (type.startsWith('tool') || type.startsWith('function')) {
     const tool = nameOf(part['name']);
     if (tool !== undefined) yield { in: 'tools', text: tool, tool };
-    for (const key of ['input', 'arguments', 'content', 'output', 'text'])
+    for (const key of ['input', 'arguments'])
       for (const text of stringsIn(part[key])) yield { in: 'tools', text, tool };
+    for (const key of ['content', 'output', 'text'])
+      for (const text of stringsIn(part[key], isSaid)) yield { in: 'tools', text, tool };
     return;
   }
   if (type === 'thinking') {
@@ -98,13 +100,40 @@ function* attachmentsOf(list: unknown): Generator<MessageText> {
   }
 }
 
-/** All strings in a value, however deep. Not by recursion: a stored value may be nested deeper than the stack. */
-function* stringsIn(value: unknown): Generator<string> {
+/** Kinds of parts of which an API makes a content, a tool's result or a thought. */
+const PART =
+  /^(?:(?:input_|output_)?(?:text|image)|image_url|base64|document|reasoning|redacted_thinking|summary|thinking)/;
+/** Members of those that are no text: kinds, ids, and data. */
+const NO_TEXT: ReadonlySet<string> = new Set([
+  'type',
+  'id',
+  'data',
+  'encrypted_content',
+  'format',
+  'image_url',
+  'media_type',
+  'signature',
+]);
+
+/** Whether a member of an object in a result or a thought is text; in any other object all may be. */
+const isSaid = ({ type }: Fields, key: string): boolean =>
+  !(NO_TEXT.has(key) && typeof type === 'string' && PART.test(type));
+
+/**
+ * All strings in a value, however deep. Not by recursion: a stored value may be nested deeper than the stack.
+ *
+ * @param isText whether a member of an object counts.
+ */
+function* stringsIn(value: unknown, isText?: (object: Fields, key: string) => boolean): Generator<string> {
   const open: unknown[] = [value];
   while (open.length > 0) {
     const next = open.pop();
     if (typeof next === 'string') yield next;
-    else if (typeof next === 'object' && next !== null) open.push(...Object.values(next as Fields).reverse());
+    else if (typeof next === 'object' && next !== null) {
+      const object = next as Fields;
+      const keys = Object.keys(object);
+      for (const key of keys.reverse()) if (isText === undefined || isText(object, key)) open.push(object[key]);
+    }
   }
 }
 

@@ -2,8 +2,10 @@ import Database from 'better-sqlite3';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { AgentDatabase } from '../../../src/core/agent-db/database';
+import { readTranscript, storedMessages } from '../../../src/core/agent-db/messages';
 import { withAgentDatabase } from '../../../src/core/agent-db/open';
 import { readLineageKeys } from '../../../src/core/agent-db/lineage-keys';
+import { storedColumns } from '../../../src/core/agent-db/stored-session';
 import { contentFingerprint } from '../../../src/core/listing/content-fingerprint';
 import {
   readAgentStatus,
@@ -15,6 +17,9 @@ import {
 import { listSessions } from '../../../src/core/listing/list';
 import { NO_FILTER, SORT_KEYS } from '../../../src/core/listing/query';
 import { rowDefaults } from '../../../src/core/listing/rows';
+import { expressionPattern, literalPattern, type Pattern } from '../../../src/core/search/pattern';
+import { searchSessions } from '../../../src/core/search/search';
+import { PLACES } from '../../../src/core/search/texts';
 import { agentDatabaseOf, executed } from '../../support/agent-db';
 import { addAgentSessions } from '../../support/agent-sessions';
 import { testDeps } from '../../support/deps';
@@ -69,6 +74,34 @@ function store(): { database: string; asks: Record<string, () => Promise<unknown
       for await (const message of messages()) expect(message.text).toContain('role');
     });
   };
+  const search = async (pattern: Pattern, filter: object): Promise<void> => {
+    const query = {
+      pattern,
+      filter: { ...NO_FILTER, ...filter },
+      limit: 0,
+      agent: [location],
+      places: new Set(PLACES),
+      roles: undefined,
+      context: 10,
+      counted: true,
+      bounded: <T>(work: () => T): T => work(),
+    };
+    let hits = 0;
+    await searchSessions(location, query, rowDefaults(location, made.root), deps, {
+      found: (found) => (hits += found.hits.length),
+      warning: (warning) => expect.unreachable(warning.message),
+      pausing: () => undefined,
+    });
+    expect(hits).toBeGreaterThan(0);
+  };
+  const text = literalPattern('o', { ignoreCase: true });
+  const exported = (): Promise<void> =>
+    withAgentDatabase(database, deps, async (open) => {
+      for (const id of (await readTranscript(open, ID)).segments) {
+        expect(await storedColumns(open, id)).toBeDefined();
+        for await (const message of storedMessages(open, id)) expect(message.text).toContain('role');
+      }
+    });
   return {
     database,
     asks: {
@@ -81,6 +114,12 @@ function store(): { database: string; asks: Record<string, () => Promise<unknown
       'the list of the store': () => withAgentDatabase(database, deps, (open) => readLineageKeys(open, [ID])),
       'the list that is kept': () => contentFingerprint(database, deps),
       'part of an id': () => resolveAgentId(location, deps, ID.slice(0, 10), true).catch(() => undefined),
+      search: () => search(text, hidden),
+      'search --all': () => search(text, {}),
+      'search --since': () => search(text, { ...hidden, since: 1 }),
+      'search --until': () => search(text, { ...hidden, until: 4e9 }),
+      'search --regex': () => search(expressionPattern('o.', { ignoreCase: true }), hidden),
+      export: exported,
       show: transcript,
       status: () => readAgentStatus(location, deps, ID),
       usage: () => readAgentUsage(location, deps, ID),

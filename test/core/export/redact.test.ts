@@ -37,6 +37,30 @@ const SECRETS: [kind: string, before: string, secret: string, after: string][] =
   ['bearer-token', 'curl -H "X: Bearer ', 'abcdef0123456789abcdef', '"'],
   ['secret', 'DB_PASSWORD=', 'correcthorse', '\n'],
   ['secret', '{\\"api_key\\": \\"', 'zzzz-yyyy-xxxx', '\\"}'],
+  ['secret', 'STRIPE_SECRET_KEY=', 'abc$def&ghi;j', '\n'],
+  ['secret', 'export DB_PASS=', 'hunter2', ' && run'],
+  ['secret', 'password = "', 'correct horse, battery', '"'],
+  ['secret', '{\\"db\\":{\\"password\\":\\"', 'hunter2', '\\"}}'],
+  ['secret', 'OPENAI_KEY=', '0123456789abcdef0123456789abcdef', ''],
+  ['secret', 'AccountName=x;AccountKey=', 'abcd1234efgh5678==', ';EndpointSuffix=y'],
+  ['authorization', '{\\"Authorization\\": \\"Basic ', 'dXNlcjpwYXNz', '\\"}'],
+  ['authorization', 'Authorization: ', '0123456789abcdef0123', '\n'],
+  ['cookie', 'Set-Cookie: ', 'sid=abcdef0123456789; HttpOnly', '\n'],
+  ['password', 'postgres://app:', 'p@ss:w0rd', '@db.example:5432/app'],
+  ['password', 'curl -s -u admin:', 'hunter2', ' https://example.org'],
+  ['webhook', 'https://hooks.slack.com/services/', 'T0000/B0000/abcdefghijklmnopqrstuvwx', ''],
+  ['google-key', '', 'ya29.a0AfH6SMBx1234567890abcdefghijk', ''],
+  ['api-key', '', 'gsk_abcdefghijklmnopqrstuvwxyz0123456789', ''],
+  [
+    'private-key',
+    '',
+    `-----BEGIN PGP PRIVATE KEY BLOCK-----\n${'lQdGBGabc123+/=\n'.repeat(2000)}-----END PGP PRIVATE KEY BLOCK-----`,
+    '',
+  ],
+  ['private-key', '', `-----BEGIN RSA PRIVATE KEY-----\nMIIE cut off${' '.repeat(16_371)}`, ' and so on'],
+  ['home', 'in ', '/mnt/c/Users/Ada', '/x'],
+  ['home', 'in ', '/var/home/ada', '/x'],
+  ['home', '', 'c:\\users\\Ada Lovelace', '\\x.txt'],
   ['home', 'in ', '/home/ada', '/projects/site'],
   ['home', 'open ', '/Users/Ada', '/x.txt'],
   ['home', '', 'C:\\Users\\Ada', '\\x.txt'],
@@ -49,6 +73,11 @@ const PLAIN = [
   'https://example.org:8080/a@b and /srv/home/x, ./home/y, ~/home/z',
   'sk-short, AKIA, ghp_x, eyJ.a.b, task-force-something',
   'input_tokens=1000000000',
+  'class="sk-folding-cube-container"',
+  'password: required; Password: incorrect. token: undefined, API_KEY=your-api-key-here, PASSWORD=********',
+  'password=args.password_value, next_page_token: results.token_value, "token": "<token here>"',
+  '1777000000:da39a3ee5e6b4b0d3255bfef95601890afd80709',
+  'PWD=/srv/work/project OLDPWD=/srv/work/other',
 ];
 
 describe('a redacted text', () => {
@@ -100,6 +129,24 @@ describe('a redacted text', () => {
 });
 
 describe('a redacted value', () => {
+  it.each([
+    'api_key',
+    'x-api-key',
+    'accessToken',
+    'clientSecret',
+    'SecretAccessKey',
+    'PGPASSWORD',
+    'SECRET_KEY',
+    'cookie',
+  ])('is none where its key is %s', (key) => {
+    expect(new Redactor().json(JSON.stringify({ [key]: 'a b' }))).toBe(`{"${key}":"[secret-1]"}`);
+  });
+
+  it.each(['max_tokens', 'tokenizer', 'secretary', 'key', 'pwd'])('is kept where its key is %s', (key) => {
+    const text = JSON.stringify({ [key]: 'a b' });
+    expect(new Redactor().json(text)).toBe(text);
+  });
+
   it('keeps every spelling where there is no secret', () => {
     fc.assert(
       fc.property(jsonText({ nonFinite: true }), (text) => {

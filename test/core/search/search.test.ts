@@ -12,9 +12,9 @@ import { Window } from '../../../src/core/json/window';
 import { NO_FILTER } from '../../../src/core/listing/query';
 import { rowDefaults } from '../../../src/core/listing/rows';
 import { Looker } from '../../../src/core/search/candidates';
-import type { Excerpt } from '../../../src/core/search/excerpt';
+import { type Excerpt, SpelledExcerpt } from '../../../src/core/search/excerpt';
 import type { Hit, Wanted } from '../../../src/core/search/hit';
-import { outlineOf } from '../../../src/core/search/expression';
+import { hasCapital, outlineOf } from '../../../src/core/search/expression';
 import { expressionPattern, literalPattern, type Pattern } from '../../../src/core/search/pattern';
 import { type Found, type SearchQuery, type SearchReport, searchSessions } from '../../../src/core/search/search';
 import { giveHits, walkSession } from '../../../src/core/search/session-file';
@@ -81,7 +81,16 @@ function fileOf(bytes: Buffer): OpenFile {
 interface SeenHit extends Omit<Hit, 'excerpt'>, Excerpt {}
 
 /** A hit with what can only be read while the file is at hand. */
-const seen = ({ excerpt: { before, match, after }, ...hit }: Hit): SeenHit => ({ ...hit, before, match, after });
+function seen({ excerpt, ...hit }: Hit): SeenHit {
+  const { before, match, after } = excerpt;
+  if (excerpt instanceof SpelledExcerpt) {
+    // Its bytes are put out as they are.
+    const { json, from, start, end, to } = excerpt;
+    const spelled = [json.subarray(from, start), json.subarray(start, end), json.subarray(end, to)];
+    expect(spelled.map(String)).toEqual([before, match, after].map((one) => JSON.stringify(one).slice(1, -1)));
+  }
+  return { ...hit, before, match, after };
+}
 
 interface Way {
   /** Small files are read into it. */
@@ -206,10 +215,23 @@ describe('a hit that is made of bytes is the one that decoding gives', () => {
       jsonString(key),
       `"\\u00${key.charCodeAt(0).toString(16)}${key.slice(1)}"`,
     );
+  /** As much as the bytes are searched for, of a text that is longer. */
+  const LONG = 'q'.repeat(64);
   /** Texts in which the needles are often met, also where it only looks so. */
   const usual = fc.constantFrom('aks ', 'ak', ' ', 'x', '\\"', '\\n', 'é', '日', '🎉');
-  const odd = fc.constantFrom('u06', '\\\\', '\\b', '\\u0061', '\\u8a9e', '\\uD83C\\uDF89', '\\/');
-  const part = fc.oneof({ weight: 7, arbitrary: usual }, odd);
+  const odd = fc.constantFrom(
+    LONG,
+    `${LONG}r`,
+    'u06',
+    '61',
+    '\\\\',
+    '\\b',
+    '\\u0061',
+    '\\u8a9e',
+    '\\uD83C\\uDF89',
+    '\\/',
+  );
+  const part = fc.oneof({ weight: 4, arbitrary: usual }, odd);
   const parts = fc.array(part, { maxLength: 30, size: 'large' }).map((some) => `"${some.join('')}"`);
   const content = fc.oneof(
     { weight: 4, arbitrary: parts },
@@ -262,8 +284,33 @@ describe('a hit that is made of bytes is the one that decoding gives', () => {
       space,
     )
     .map(([role, said, time, gap]) => `{"role":${gap}"${role}",${gap}"content":${gap}${said}${time}}`);
+  /** What a member of an ordinary message may be that the bytes alone do not tell, or tell only to who looks well. */
+  const oddity = fc.constantFrom<[key: string, value: string]>(
+    ...['"\\u0061ks"', 'null', '7', '"tool"'].map((role): [string, string] => ['role', role]),
+    ...['["aks"]', '{"text":"aks"}', '[{"type":"text","text":"aks"}]'].map((one): [string, string] => ['content', one]),
+    ...['timestamp', '_ts'].flatMap((key) =>
+      ['1777000001', '0', 'null', '"1777000002"', '1e3', '-5'].map((time): [string, string] => [key, time]),
+    ),
+    ...['name', 'tool_name'].flatMap((key) =>
+      ['"run"', '""', 'null', '7', '"aks"', '"\\u0061k"'].map((name): [string, string] => [key, name]),
+    ),
+    ['reasoning', '"aks"'],
+    ['attachments', '["aks"]'],
+  );
+  const nearlyOrdinary = fc
+    .tuple(fc.constantFrom('"user"', '"tool"'), parts, fc.array(oddity, { minLength: 1, maxLength: 3 }), fc.boolean())
+    .chain(([role, said, odd, isTwice]) => {
+      const usualOnes: [string, string][] = [
+        ['role', role],
+        ['content', said],
+      ];
+      const members = isTwice ? [...usualOnes, ...odd] : [...new Map([...usualOnes, ...odd])];
+      return fc.shuffledSubarray(members, { minLength: members.length });
+    })
+    .map((members) => `{${members.map(([key, value]) => `"${key}":${value}`).join(',')}}`);
   const message = fc.oneof(
-    { weight: 20, arbitrary: ordinary },
+    { weight: 12, arbitrary: ordinary },
+    { weight: 16, arbitrary: nearlyOrdinary },
     {
       weight: 8,
       arbitrary: fc
@@ -279,7 +326,7 @@ describe('a hit that is made of bytes is the one that decoding gives', () => {
       fc.oneof({ weight: 4, arbitrary: parts }, content),
       fc.constantFrom('', '\ufeff', ' '),
       fc.constantFrom('', '', ',"messages":[{"role":"user","content":"aks"}]'),
-      fc.nat(600),
+      fc.nat(2000),
     )
     .map(([messages, title, start, again, pad]) =>
       Buffer.from(`${start}{"pad":"${'x'.repeat(pad)}","title":${title},"messages":[${messages.join(',')}]${again}}`),
@@ -295,7 +342,9 @@ describe('a hit that is made of bytes is the one that decoding gives', () => {
       return cut === null ? bytes : bytes.subarray(0, cut % (bytes.length + 1));
     });
   const needles = fc.oneof(
-    { weight: 6, arbitrary: fc.constantFrom('ak', 'aks', 's a', 'ks é', 'n', '日') },
+    { weight: 6, arbitrary: fc.constantFrom('ak', 'aks', 's a', 'ks é', '日') },
+    // What only looks like it: the end of an escape, a part of one, the beginning of a longer text.
+    { weight: 3, arbitrary: fc.constantFrom('nx', 'n ', '61', '06', 'u006', `${LONG}r`, 'n') },
     text,
     fc.constantFrom('ak', 'aks', 's a', '06', 'u06', 'nn', 'é日', '\\', '"', '/', '🎉', 'role', 'x'),
   );
@@ -318,7 +367,7 @@ describe('a hit that is made of bytes is the one that decoding gives', () => {
           const pattern = literalPattern(needle, { ignoreCase });
           const decoding = { ...pattern, isWhole: false, needle: undefined };
           const expectedHits = hitsIn(Buffer.from(bytes), wantedOf(decoding, wanted));
-          for (const way of [{ room }, { window: kernelWindow }, { window: kernelWindow, small: 256 }])
+          for (const way of [{ room }, { window: kernelWindow }, { window: kernelWindow, small: 1024 }])
             expect(hitsIn(Buffer.from(bytes), wantedOf(pattern, wanted), way), bytes.toString()).toEqual(expectedHits);
         },
       ),
@@ -371,6 +420,21 @@ describe('what an expression tells of itself', () => {
   it('in any case but for letters that are more than ASCII', () => {
     expect(outline('tasks', true)).toMatchObject({ literal: 'ta', isLiteral: false });
     expect(outline('Deploy', true)).toMatchObject({ literal: 'Deploy', isLiteral: true });
+  });
+
+  it.each([
+    ['error\\S+', false],
+    ['\\p{L}x\\P{Script=Han}', false],
+    ['[\\p{Lu}]{3}', true],
+    ['\\p{General_Category=Lowercase_Letter}', true],
+    ['\\u{1F389}\\u00E9\\xE9\\cA', false],
+    ['(?<Name>x)\\k<Name>', false],
+    ['\\\\Server', true],
+    ['[A-Z]x', true],
+    ['naÏve', true],
+    ['(?<=A)x', true],
+  ])('%s has a capital: %s', (source, has) => {
+    expect(hasCapital(source)).toBe(has);
   });
 
   it('and what it matches holds that text', () => {
@@ -439,6 +503,14 @@ describe('patterns', () => {
     expect(searched('{"title": "xxx"}', literalPattern('x'.repeat(1000), { ignoreCase: true }))).toEqual([]);
   });
 
+  it('take long expressions too', () => {
+    const long = 'ab'.repeat(600);
+    const pattern = expressionPattern(long, { ignoreCase: false });
+    const session = (said: string): string => JSON.stringify({ title: '', messages: [{ content: said }] });
+    expect(searched(session(`x${long}`), pattern)).toEqual([`0 content 1 ${long.slice(0, 500)}…`]);
+    expect(searched(session(long.slice(1)), pattern)).toEqual([]);
+  });
+
   it('take expressions by lines and whole characters, and no empty match', () => {
     expect(find(expressionPattern('^b.$', { ignoreCase: false }), 'a\nb🎉\nc')).toEqual(['b🎉']);
     expect(searched('{"title": "🎉🎉", "messages": []}', expressionPattern('x*', { ignoreCase: false }))).toEqual([]);
@@ -480,6 +552,38 @@ async function search(store: TestStore, needle: string | Pattern, more: Partial<
   });
   return { ...report, hits, warnings };
 }
+
+describe('what of a message is text', () => {
+  const textIn = (message: unknown): string[] => [...textsOf(message)].map((one) => `${one.in} ${one.text}`);
+
+  it('is what a result of a tool says, and neither kinds nor data of its parts', () => {
+    const content = [
+      {
+        type: 'tool_result',
+        tool_use_id: 'toolu_7',
+        content: [
+          { type: 'text', text: 'fine' },
+          { type: 'image', source: { type: 'base64', media_type: 'image/png', data: 'QUJD' } },
+        ],
+      },
+      { type: 'function_call_output', output: { type: 'issue', id: 'ABC-7', data: { title: 'broken' } } },
+    ];
+    expect(textIn({ role: 'tool', content })).toEqual(['tools fine', 'tools issue', 'tools ABC-7', 'tools broken']);
+  });
+
+  it('is what was thought, and neither ids nor signatures nor what is encrypted', () => {
+    const details = [
+      { type: 'reasoning.text', text: 'hm', signature: 'SIG', id: 'rs_1', format: 'x', index: 0 },
+      { type: 'reasoning.encrypted', data: 'AAAA' },
+      { type: 'reasoning.summary', summary: 'so' },
+    ];
+    expect(textIn({ role: 'assistant', content: '', reasoning_details: details })).toEqual([
+      'content ',
+      'reasoning hm',
+      'reasoning so',
+    ]);
+  });
+});
 
 describe('searching a store', () => {
   it('says where, with what stands around it', async () => {
