@@ -225,6 +225,12 @@ function idsOrNone({ fs }: Context['deps'], location: Location): string[] {
 function storesIn(context: Context, file: string, nullSeparated: boolean): string[] {
   const text = readList(context, file);
   if (nullSeparated) return text.split('\0').filter((name) => name !== '');
+  if (text.includes('\0')) {
+    throw new HermesctlError('USAGE', `The list ${file} holds NUL characters: it is not one name a line.`, {
+      hint: 'Write one state directory a line; commands that have -0 read names that end with NUL.',
+      details: { path: file },
+    });
+  }
   return text
     .split('\n')
     .map((line) => line.trim())
