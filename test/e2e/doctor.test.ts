@@ -114,6 +114,17 @@ describe('a repair', () => {
     expect(contentHash(store)).toBe(before);
   });
 
+  it('makes sessions from the database also where all of the sessions directory is lost', async () => {
+    const store = await soundStore();
+    await DAMAGES.find(({ name }) => name === 'a session that only the database has')!.build(store);
+    fs.rmSync(store.sessionsDir, { recursive: true });
+    const { json } = await doctor(store, '--repair');
+    const made = json.repair!.repairs.filter(({ action }) => action === 'make-from-database');
+    expect(made).not.toEqual([]);
+    expect(made.every(({ done }) => done)).toBe(true);
+    expect(fs.existsSync(sidecarOf(store, 'dbonly0001'))).toBe(true);
+  });
+
   it('makes a session from the database with its tools, and without what was taken back', async () => {
     const store = await soundStore();
     await DAMAGES.find(({ name }) => name === 'a session that only the database has')!.build(store);
