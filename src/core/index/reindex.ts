@@ -71,6 +71,9 @@ export async function planRebuild(
   const ids = sessionIds(deps.fs, location);
   const read = rows ?? (await readRows(ids, location, defaults, deps, known));
   const plan = planOf(path, NO_INDEX, sortEntries(read.entries), read);
+  // A store without `sessions/` is an empty one: there is no place for an index, and nothing to put into it.
+  if (ids.length === 0 && !deps.fs.statSync(location.sessionsDir.value, { throwIfNoEntry: false }))
+    plan.changed = false;
   known?.settle(ids, plan);
   return plan;
 }
