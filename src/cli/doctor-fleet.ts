@@ -1,3 +1,4 @@
+import { notChecked } from '../core/audit/audit';
 import { forStore } from '../core/audit/commands';
 import { audit } from '../core/audit/doctor';
 import type { Check, Finding, Information } from '../core/audit/finding';
@@ -53,6 +54,7 @@ export async function showFleetAudit(
         'checked',
         checks.map(({ name }) => name),
       );
+      document.member('not_checked', notChecked(checks));
       await document.array('findings', findings(), (finding, path) =>
         document.renderer.render(finding as unknown as OutputValue, path),
       );

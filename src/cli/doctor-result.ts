@@ -1,3 +1,4 @@
+import { notChecked } from '../core/audit/audit';
 import type { Audit } from '../core/audit/doctor';
 import type { Check, Finding } from '../core/audit/finding';
 import type { RepairOutcome, RepairStep } from '../core/audit/repair';
@@ -34,6 +35,7 @@ export async function showAudit(
         'checked',
         checks.map(({ name }) => name),
       );
+      document.member('not_checked', notChecked(checks));
       document.member('sessions', snapshot.sessions.size);
       document.member('findings', findings as unknown as OutputValue);
       document.member('information', information as unknown as OutputValue);
@@ -73,7 +75,9 @@ export function profilesForOutput(snapshot: Snapshot): RawFields[] {
 /** What is said where nothing was found. */
 export function allIsWell({ sessions, others }: Snapshot, checks: readonly Check[]): string {
   const profiles = others.length === 0 ? '' : ` of ${others.length + 1} profiles`;
-  return `${sessions.size} sessions${profiles}, ${checks.length} checks: all is well.`;
+  const left = notChecked(checks).length;
+  const count = left === 0 ? checks.length : `${checks.length} of ${checks.length + left}`;
+  return `${sessions.size} sessions${profiles}, ${count} checks: all is well.`;
 }
 
 /** What a check ends with that found something. */

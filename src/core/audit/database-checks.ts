@@ -19,8 +19,11 @@ function inDatabase(look: (database: GoodFacts, snapshot: Snapshot) => Found[]):
   return (snapshot) => (snapshot.database.state === 'good' ? look(snapshot.database, snapshot) : []);
 }
 
+/** The check for which SQLite reads all of the database. */
+export const QUICK_CHECK = 'database-damaged';
+
 const damaged: Check = {
-  name: 'database-damaged',
+  name: QUICK_CHECK,
   looksFor: 'An agent database that does not pass SQLite’s quick check.',
   severity: 'error',
   repair: null,

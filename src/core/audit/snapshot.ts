@@ -82,6 +82,12 @@ const STALE_TEMPORARY_SECONDS = 3600;
 /** So many files are read in one window. */
 const MANY = 16;
 
+/** How the agent's databases are read. */
+export interface DatabaseReading {
+  /** Whether SQLite is to check all of each: on a large one that takes hours. */
+  quickCheck: boolean;
+}
+
 /**
  * Reads store, index, backups and database for an audit. What is damaged is
  * part of the picture; only a store that is not there stops it.
@@ -93,6 +99,7 @@ export async function takeSnapshot(
   location: Location,
   others: readonly Location[],
   defaults: RowDefaults,
+  { quickCheck }: DatabaseReading,
   deps: Deps,
 ): Promise<Snapshot> {
   const sessionsDir = location.sessionsDir.value;
@@ -134,7 +141,7 @@ export async function takeSnapshot(
     return rows;
   });
   for (const [id, begun] of turns) if (!sessions.has(id)) journalTurns.push(...begun);
-  const [own, ...ofOthers] = await ofProfiles([location, ...others], deps);
+  const [own, ...ofOthers] = await ofProfiles([location, ...others], quickCheck, deps);
   return {
     ...own,
     others: ofOthers,
@@ -154,10 +161,10 @@ export async function takeSnapshot(
   };
 }
 
-async function ofProfiles(places: readonly Location[], deps: Deps): Promise<OfProfile[]> {
+async function ofProfiles(places: readonly Location[], quickCheck: boolean, deps: Deps): Promise<OfProfile[]> {
   const profiles: OfProfile[] = [];
   for (const location of places) {
-    const database = await readDatabaseFacts(location.agentDatabase.value, deps);
+    const database = await readDatabaseFacts(location.agentDatabase.value, quickCheck, deps);
     profiles.push({ location, database, agentFiles: agentFiles(location, deps) });
   }
   return profiles;
