@@ -4,6 +4,7 @@ import type { Check, Finding } from '../core/audit/finding';
 import type { RepairOutcome, RepairStep } from '../core/audit/repair';
 import { HermesctlError } from '../core/errors';
 import type { Snapshot } from '../core/audit/snapshot';
+import { withCommands } from '../core/location/named-commands';
 import type { Context } from './context';
 import { errorEnvelope, type OutputValue, type RawFields } from './output/document';
 import { visibleLine } from './output/visible';
@@ -24,11 +25,14 @@ export interface RepairReport {
  */
 export async function showAudit(
   context: Context,
-  { snapshot, findings, information }: Audit,
+  { snapshot, ...found }: Audit,
   checks: readonly Check[],
   repair: RepairReport | undefined,
   allProfiles = false,
 ): Promise<void> {
+  const here = (command: string): string => context.here(command);
+  const findings = found.findings.map((one) => ({ ...one, command: one.command === null ? null : here(one.command) }));
+  const information = found.information.map((one) => ({ ...one, summary: withCommands(one.summary, here) }));
   await context.show({
     json: (document) => {
       document.member(
@@ -166,7 +170,7 @@ export function showNext(context: Context, findings: readonly Finding[], repaire
   if (!context.isTerminal) return;
   const commands = new Map<string, number>();
   for (const { command, repair } of findings) {
-    const next = repair !== null && !repaired ? 'hermesctl doctor --repair' : command;
+    const next = repair !== null && !repaired ? context.here('hermesctl doctor --repair') : command;
     if (next !== null) commands.set(next, (commands.get(next) ?? 0) + 1);
   }
   const unmendable = findings.filter(({ command }) => command === null).length;

@@ -108,9 +108,9 @@ export class Fleet {
   private fail(member: Member, thrown: unknown): void {
     const error = isSystemError(thrown) ? ioError(thrown) : thrown;
     if (!(error instanceof HermesctlError) || error.code === 'USAGE') throw error;
-    member.error = error;
+    member.error = member.store.placed(error);
     for (const [home, first] of this.asked) if (first === member) this.asked.delete(home);
-    this.context.failure({ store: member.store.location.stateDir.value }, error);
+    this.context.failure({ store: member.store.location.stateDir.value }, member.error);
   }
 
   /** Every store, also such as cannot be read. */

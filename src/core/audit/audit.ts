@@ -1,5 +1,5 @@
 import { HermesctlError } from '../errors';
-import { forProfile } from './commands';
+import { forProfile } from '../location/named-commands';
 import { DATABASE_CHECKS } from './database-checks';
 import type { Check, Finding, Information } from './finding';
 import { SESSION_CHECKS } from './session-checks';
