@@ -47,6 +47,7 @@ export class Context {
   readonly environment: Environment;
   readonly face: Face;
   readonly warnings: Warning[] = [];
+  private readonly said = new Set<string>();
   /** Of several stores, what a terminal's tables call each, by its state directory. */
   readonly storeNames = new Map<string, string>();
   private readonly progress: ProgressLine | undefined;
@@ -168,6 +169,10 @@ export class Context {
   warn(...warnings: Warning[]): void {
     for (const given of warnings) {
       const warning = withPlaces(given, this.places);
+      // What two parts of a command both meet is said once.
+      const said = JSON.stringify(warning);
+      if (this.said.has(said)) continue;
+      this.said.add(said);
       this.warnings.push(warning);
       if (this.face === 'human') this.note(`warning: ${warning.message}`, true);
       else if (this.face === 'ndjson') this.terminal.stderr.write(`${JSON.stringify({ warning })}\n`);

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 
+import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
 
 import { makeHome, strangersEnvironment } from '../support/fleet';
@@ -70,4 +71,13 @@ describe('a command that is to be run next', () => {
     const { stores } = await run(['usage', '--stores', list], env);
     expect(stores![0].error?.hint).toContain(`'hermesctl paths ${there}'`);
   });
+});
+
+it('is a warning that is said once, also where two parts of a command meet with it', async () => {
+  const { home, dir, env } = elsewhere();
+  const database = new Database(path.join(home, 'state.db'));
+  database.exec('CREATE TABLE messages (id INTEGER PRIMARY KEY, session_id TEXT, role TEXT, content TEXT)');
+  database.close();
+  const { warnings } = await run(['stats', '--agent', '--state-dir', dir, '--hermes-home', home], env);
+  expect(warnings).toMatchObject([{ message: expect.stringContaining('has no table of sessions') as string }]);
 });
