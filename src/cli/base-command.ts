@@ -1,6 +1,6 @@
 import { Command, type Config, Flags, type Interfaces } from '@oclif/core';
 
-import type { ErrorCode } from '../core/errors';
+import { type ErrorCode, HermesctlError } from '../core/errors';
 import { Context, type GlobalFlagValues } from './context';
 import { asksFor, presentFailure } from './failure';
 import { JsonDocument, Renderer } from './output/document';
@@ -80,7 +80,8 @@ export abstract class BaseCommand extends Command {
   protected override async catch(thrown: Error): Promise<void> {
     const { stdout, stderr } = this.terminal;
     const isJson = asksFor(this.argv, '--json');
-    process.exitCode = presentFailure(thrown, {
+    const failure = thrown instanceof HermesctlError ? (this.context_?.placed(thrown) ?? thrown) : thrown;
+    process.exitCode = presentFailure(failure, {
       stdout,
       stderr,
       document:

@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
+import { resolve } from 'node:path';
 
 import type { Colors } from 'picocolors/types';
 
 import type { Deps } from '../core/deps';
-import type { HermesctlError, Warning } from '../core/errors';
+import { HermesctlError, type Warning } from '../core/errors';
 import { nodeFileSystem } from '../core/files/file-system';
 import type { Environment, LocationFlags } from '../core/location/environment';
 import { type Location, locationOfStore, resolveLocation } from '../core/location/location';
+import { forPlaces, type NamedPlaces, withCommands } from '../core/location/named-commands';
 import { rowDefaults } from '../core/listing/rows';
 import type { RowDefaults } from '../core/session/row';
 import { errorEnvelope, JsonDocument, Renderer } from './output/document';
@@ -45,6 +47,7 @@ export class Context {
   readonly environment: Environment;
   readonly face: Face;
   readonly warnings: Warning[] = [];
+  private readonly said = new Set<string>();
   /** Of several stores, what a terminal's tables call each, by its state directory. */
   readonly storeNames = new Map<string, string>();
   private readonly progress: ProgressLine | undefined;
@@ -104,13 +107,38 @@ export class Context {
     const location = locationOfStore(stateDir, this.locationFlags, this.environment, nodeFileSystem);
     const store = location.stateDir.value;
     const named = (message: string): string => (message.includes(store) ? message : `${store}: ${message}`);
+    const places: NamedPlaces = { stateDir: store, home: location.profileHome.value };
     const warn = (...warnings: Warning[]): void =>
-      this.warn(...warnings.map((warning) => ({ ...warning, message: named(warning.message), store })));
+      this.warn(
+        ...warnings.map((warning) => withPlaces({ ...warning, message: named(warning.message), store }, places)),
+      );
     return Object.create(this, {
       location: { value: location },
+      places: { value: places },
       defaults: { value: rowDefaults(location, this.environment.userHome) },
       warn: { value: warn },
     }) as Context;
+  }
+
+  /** What flags named: a command that is to be run next has to name it too. */
+  private get places(): NamedPlaces {
+    const { 'state-dir': stateDir, 'hermes-home': home, profile } = this.flags;
+    const { location, environment } = this;
+    return {
+      stateDir: stateDir ? location.stateDir.value : undefined,
+      // Not the home that was found: that of a profile has a store of its own beside it.
+      home: home ? (home.startsWith('~') ? location.baseHome.value : resolve(environment.cwd, home)) : undefined,
+      profile: profile || undefined,
+    };
+  }
+
+  /** A failure with what it says to be run next as it is for the places that this run was told. */
+  placed(error: HermesctlError): HermesctlError {
+    const { code, message, hint, details, cause } = error;
+    const changed = hint === undefined ? undefined : withCommands(hint, (command) => this.here(command));
+    if (hint === changed) return error;
+    const placed = new HermesctlError(code, message, { hint: changed!, details, cause });
+    return Object.assign(placed, { stack: error.stack });
   }
 
   /** Whether a person is reading standard output. */
@@ -133,8 +161,18 @@ export class Context {
     this.progress?.clear();
   }
 
+  /** A command that a text names to be run, as it is for the places that this run was told. */
+  here(command: string): string {
+    return forPlaces(command, this.places);
+  }
+
   warn(...warnings: Warning[]): void {
-    for (const warning of warnings) {
+    for (const given of warnings) {
+      const warning = withPlaces(given, this.places);
+      // What two parts of a command both meet is said once.
+      const said = JSON.stringify(warning);
+      if (this.said.has(said)) continue;
+      this.said.add(said);
       this.warnings.push(warning);
       if (this.face === 'human') this.note(`warning: ${warning.message}`, true);
       else if (this.face === 'ndjson') this.terminal.stderr.write(`${JSON.stringify({ warning })}\n`);
@@ -145,7 +183,7 @@ export class Context {
   note(text: string, always = false): void {
     if (this.face !== 'human' || (this.flags.quiet && !always)) return;
     this.progress?.clear();
-    this.terminal.stderr.write(`${visibleLine(text)}\n`);
+    this.terminal.stderr.write(`${visibleLine(withCommands(text, (command) => this.here(command)))}\n`);
   }
 
   /** How something was decided, for a person who asks with --verbose. */
@@ -212,4 +250,12 @@ export class Context {
     this.progress?.clear();
     return this.document;
   }
+}
+
+/** A warning with the commands that it names as they are for these places. */
+function withPlaces(warning: Warning, places: NamedPlaces): Warning {
+  const change = (command: string): string => forPlaces(command, places);
+  const message = withCommands(warning.message, change);
+  const { command } = warning;
+  return { ...warning, message, ...(typeof command === 'string' ? { command: change(command) } : {}) };
 }

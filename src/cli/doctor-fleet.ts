@@ -1,7 +1,8 @@
-import { forStore } from '../core/audit/commands';
+import { notChecked } from '../core/audit/audit';
 import { audit } from '../core/audit/doctor';
 import type { Check, Finding, Information } from '../core/audit/finding';
 import { agentPlaces } from '../core/listing/agent-rows';
+import { withCommands } from '../core/location/named-commands';
 import type { Context } from './context';
 import { allIsWell, problems, profileCell, profilesForOutput, showGroup, showNext } from './doctor-result';
 import type { Fleet } from './fleet';
@@ -53,6 +54,7 @@ export async function showFleetAudit(
         'checked',
         checks.map(({ name }) => name),
       );
+      document.member('not_checked', notChecked(checks));
       await document.array('findings', findings(), (finding, path) =>
         document.renderer.render(finding as unknown as OutputValue, path),
       );
@@ -80,12 +82,15 @@ async function auditOf(store: Context, checks: readonly Check[], allProfiles: bo
   const { value: dir } = location.stateDir;
   const others = allProfiles ? agentPlaces(location, true, deps).slice(1) : [];
   const { snapshot, findings, information } = await audit(location, defaults, checks, deps, others);
-  const there = (command: string | null): string | null =>
-    command === null ? null : forStore(command, dir, location.profileHome.value);
+  const there = (command: string | null): string | null => (command === null ? null : store.here(command));
   return {
     store: dir,
     findings: findings.map((finding) => ({ ...finding, command: there(finding.command), store: dir })),
-    information: information.map((one) => ({ ...one, store: dir })),
+    information: information.map((one) => ({
+      ...one,
+      summary: withCommands(one.summary, (command) => store.here(command)),
+      store: dir,
+    })),
     profiles: profilesForOutput(snapshot).map((one) => ({ ...one, store: dir })),
     sessions: snapshot.sessions.size,
     well: allIsWell(snapshot, checks),

@@ -1,8 +1,10 @@
+import { notChecked } from '../core/audit/audit';
 import type { Audit } from '../core/audit/doctor';
 import type { Check, Finding } from '../core/audit/finding';
 import type { RepairOutcome, RepairStep } from '../core/audit/repair';
 import { HermesctlError } from '../core/errors';
 import type { Snapshot } from '../core/audit/snapshot';
+import { withCommands } from '../core/location/named-commands';
 import type { Context } from './context';
 import { errorEnvelope, type OutputValue, type RawFields } from './output/document';
 import { visibleLine } from './output/visible';
@@ -23,17 +25,21 @@ export interface RepairReport {
  */
 export async function showAudit(
   context: Context,
-  { snapshot, findings, information }: Audit,
+  { snapshot, ...found }: Audit,
   checks: readonly Check[],
   repair: RepairReport | undefined,
   allProfiles = false,
 ): Promise<void> {
+  const here = (command: string): string => context.here(command);
+  const findings = found.findings.map((one) => ({ ...one, command: one.command === null ? null : here(one.command) }));
+  const information = found.information.map((one) => ({ ...one, summary: withCommands(one.summary, here) }));
   await context.show({
     json: (document) => {
       document.member(
         'checked',
         checks.map(({ name }) => name),
       );
+      document.member('not_checked', notChecked(checks));
       document.member('sessions', snapshot.sessions.size);
       document.member('findings', findings as unknown as OutputValue);
       document.member('information', information as unknown as OutputValue);
@@ -73,7 +79,9 @@ export function profilesForOutput(snapshot: Snapshot): RawFields[] {
 /** What is said where nothing was found. */
 export function allIsWell({ sessions, others }: Snapshot, checks: readonly Check[]): string {
   const profiles = others.length === 0 ? '' : ` of ${others.length + 1} profiles`;
-  return `${sessions.size} sessions${profiles}, ${checks.length} checks: all is well.`;
+  const left = notChecked(checks).length;
+  const count = left === 0 ? checks.length : `${checks.length} of ${checks.length + left}`;
+  return `${sessions.size} sessions${profiles}, ${count} checks: all is well.`;
 }
 
 /** What a check ends with that found something. */
@@ -162,7 +170,7 @@ export function showNext(context: Context, findings: readonly Finding[], repaire
   if (!context.isTerminal) return;
   const commands = new Map<string, number>();
   for (const { command, repair } of findings) {
-    const next = repair !== null && !repaired ? 'hermesctl doctor --repair' : command;
+    const next = repair !== null && !repaired ? context.here('hermesctl doctor --repair') : command;
     if (next !== null) commands.set(next, (commands.get(next) ?? 0) + 1);
   }
   const unmendable = findings.filter(({ command }) => command === null).length;

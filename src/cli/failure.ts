@@ -140,10 +140,16 @@ export function failOutsideCommand(thrown: unknown, argv: readonly string[]): vo
 export function noSuchCommand(argv: readonly string[], names: readonly string[]): HermesctlError {
   const end = argv.findIndex((arg) => arg.startsWith('-'));
   const words = argv.slice(0, end < 0 ? argv.length : Math.max(end, 1));
+  if (words[0].startsWith('-')) {
+    const message = `'${words[0]}' stands where the name of a command should.`;
+    return new HermesctlError('USAGE', message, { hint: `Flags come after the name. ${LIST_OF_COMMANDS}` });
+  }
   const meant = names
     .filter((name) => name.endsWith(`:${words[0]}`))
     .map((name) => `'hermesctl ${name.replaceAll(':', ' ')}'`);
-  const hint = meant.length === 0 ? LIST_OF_COMMANDS : `Did you mean ${meant.join(' or ')}?`;
+  const isTopic = names.some((name) => name.startsWith(`${words[0]}:`));
+  const list = isTopic ? `'hermesctl ${words[0]} --help' lists its commands.` : LIST_OF_COMMANDS;
+  const hint = meant.length === 0 ? list : `Did you mean ${meant.join(' or ')}?`;
   return new HermesctlError('USAGE', `There is no command '${words.join(' ')}'.`, { hint });
 }
 

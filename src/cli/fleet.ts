@@ -109,9 +109,9 @@ export class Fleet {
     const error = isSystemError(thrown) ? ioError(thrown) : thrown;
     const isOfAll = !(error instanceof HermesctlError) || error.code === 'USAGE' || this.context.terminal.stdout.failed;
     if (isOfAll) throw error;
-    member.error = error;
+    member.error = member.store.placed(error);
     for (const [home, first] of this.asked) if (first === member) this.asked.delete(home);
-    this.context.failure({ store: member.store.location.stateDir.value }, error);
+    this.context.failure({ store: member.store.location.stateDir.value }, member.error);
   }
 
   /** Every store, also such as cannot be read. */
@@ -226,6 +226,12 @@ function idsOrNone({ fs }: Context['deps'], location: Location): string[] {
 function storesIn(context: Context, file: string, nullSeparated: boolean): string[] {
   const text = readList(context, file);
   if (nullSeparated) return text.split('\0').filter((name) => name !== '');
+  if (text.includes('\0')) {
+    throw new HermesctlError('USAGE', `The list ${file} holds NUL characters: it is not one name a line.`, {
+      hint: 'Write one state directory a line; commands that have -0 read names that end with NUL.',
+      details: { path: file },
+    });
+  }
   return text
     .split('\n')
     .map((line) => line.trim())

@@ -7,7 +7,7 @@ import { showAudit } from '../cli/doctor-result';
 import { listChecks } from '../cli/doctor-list';
 import { Fleet, storesFlag } from '../cli/fleet';
 import { mutate, mutationFlags } from '../cli/mutation';
-import { checksNamed } from '../core/audit/audit';
+import { checksNamed, notChecked } from '../core/audit/audit';
 import { defaultBackupDir } from '../core/audit/backup-dir';
 import { audit, keepAndRepair } from '../core/audit/doctor';
 import { planRepair } from '../core/audit/repair';
@@ -32,7 +32,12 @@ export default class Doctor extends BaseCommand {
   static override flags = {
     ...mutationFlags,
     check: Flags.string({ multiple: true, helpValue: 'NAME', summary: 'Only this check; may be given several times.' }),
-    list: Flags.boolean({ summary: 'Name the checks, and look at nothing.', exclusive: ['repair', 'check'] }),
+    skip: Flags.string({
+      multiple: true,
+      helpValue: 'NAME',
+      summary: 'Not this check; may be given several times. What was left out is said.',
+    }),
+    list: Flags.boolean({ summary: 'Name the checks, and look at nothing.', exclusive: ['repair', 'check', 'skip'] }),
     repair: Flags.boolean({ summary: 'Mend what needs nobody’s judgement, and look again.' }),
     'all-profiles': allProfilesFlag('The database of every profile, not only of the active one; the store once.'),
     stores: storesFlag({ exclusive: ['repair', 'list'] }),
@@ -47,6 +52,10 @@ export default class Doctor extends BaseCommand {
     { description: 'Is anything wrong?', command: '<%= config.bin %> doctor' },
     { description: 'What would be mended?', command: '<%= config.bin %> doctor --repair --dry-run' },
     { description: 'Mend it', command: '<%= config.bin %> doctor --repair' },
+    {
+      description: 'Without reading all of a large database',
+      command: '<%= config.bin %> doctor --skip database-damaged',
+    },
     { description: 'A fleet of profiles', command: '<%= config.bin %> doctor --all-profiles' },
     { description: 'And of stores', command: '<%= config.bin %> doctor --stores stores.txt --json' },
     {
@@ -59,7 +68,8 @@ export default class Doctor extends BaseCommand {
     const { flags } = await this.parse(Doctor);
     const context = this.context(flags);
     if (flags.list) return listChecks(context);
-    const checks = checksNamed(flags.check ?? []);
+    const checks = checksNamed(flags.check ?? [], flags.skip ?? []);
+    if (flags.skip) context.note(`Not checked: ${notChecked(checks).join(', ')}.`);
     const { location, defaults, deps } = context;
     const allProfiles = flags['all-profiles'];
     const fleet = Fleet.of(context, flags);

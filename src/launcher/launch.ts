@@ -70,7 +70,9 @@ const DAY_MS = 24 * 3600 * 1000;
  */
 export async function launch(argv: string[]): Promise<void> {
   if (argv.length === 1 && argv[0] === '--version' && printed(versionLine())) return;
-  const kept = KeptCode.of(placeOf(argv));
+  const place = placeOf(argv);
+  // What this command removes it must not leave behind.
+  const kept = place.part.startsWith('cache-clear-') ? undefined : KeptCode.of(place);
   process.once('exit', sayUnfinished);
   await load(kept).run(argv);
   process.removeListener('exit', sayUnfinished);

@@ -150,6 +150,7 @@ describe('a deletion is refused', () => {
       const before = contentOf(store);
       let scans = 0;
       const deps = testDeps({
+        processes: { ...testDeps().processes, startedAt: () => 1777000000 },
         fs: {
           readdirSync: ((dir: string, ...rest: unknown[]) => {
             if (dir === '/proc') return ++scans >= arrivesAt ? ['999999'] : ['1'];

@@ -4,13 +4,16 @@ import path from 'node:path';
 import { describe, expect, it, test } from 'vitest';
 
 import { CHECKS } from '../../src/core/audit/audit';
+import { readDatabaseFacts } from '../../src/core/audit/database-facts';
 import type { Finding } from '../../src/core/audit/finding';
 import { DAMAGES, sidecarOf, soundStore } from '../fixtures/damage';
+import { testDeps } from '../support/deps';
 import { runInProcess } from '../support/in-process';
 import { type TestStore, treeHash } from '../support/store';
 
 interface Report {
   findings: Finding[];
+  not_checked: string[];
   information: { topic: string }[];
   repair?: { backup_dir: string | null; repairs: { action: string; done: boolean }[]; before: Finding[] };
   error?: { code: string };
@@ -114,6 +117,17 @@ describe('a repair', () => {
     expect(contentHash(store)).toBe(before);
   });
 
+  it('makes sessions from the database also where all of the sessions directory is lost', async () => {
+    const store = await soundStore();
+    await DAMAGES.find(({ name }) => name === 'a session that only the database has')!.build(store);
+    fs.rmSync(store.sessionsDir, { recursive: true });
+    const { json } = await doctor(store, '--repair');
+    const made = json.repair!.repairs.filter(({ action }) => action === 'make-from-database');
+    expect(made).not.toEqual([]);
+    expect(made.every(({ done }) => done)).toBe(true);
+    expect(fs.existsSync(sidecarOf(store, 'dbonly0001'))).toBe(true);
+  });
+
   it('makes a session from the database with its tools, and without what was taken back', async () => {
     const store = await soundStore();
     await DAMAGES.find(({ name }) => name === 'a session that only the database has')!.build(store);
@@ -157,6 +171,20 @@ describe('a repair', () => {
     const { json } = await doctor(store, '--repair', '--check', 'session-message-count');
     expect(json.repair!.repairs.map(({ action }) => action)).toEqual(['fix-message-count']);
   });
+});
+
+it('leaves a check out, with what is read for it alone, and says so', async () => {
+  const store = await soundStore();
+  await DAMAGES.find(({ expected }) => expected[0]?.[0] === 'database-damaged')!.build(store);
+  expect((await doctor(store)).json.findings).toMatchObject([{ check: 'database-damaged' }]);
+  const { code, json } = await doctor(store, '--skip', 'database-damaged');
+  expect([code, json.findings, json.not_checked]).toEqual([0, [], ['database-damaged']]);
+  const { stderr } = await runInProcess(['doctor', '--skip', 'database-damaged'], store.env);
+  expect(stderr).toContain('Not checked: database-damaged.');
+  expect(stderr).toMatch(new RegExp(`${CHECKS.length - 1} of ${CHECKS.length} checks: all is well`));
+  // SQLite was not asked, which would have read all of it.
+  const facts = await readDatabaseFacts(path.join(store.hermesHome, 'state.db'), false, testDeps());
+  expect(facts).toMatchObject({ state: 'good', complaints: [] });
 });
 
 it('names its checks, and refuses others', async () => {

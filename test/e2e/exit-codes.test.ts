@@ -5,6 +5,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 import { bareEnvironment, BIN, cli, type CliResult, ROOT } from '../support/cli';
+import { runInProcess } from '../support/in-process';
 import { finished, inGroups, shell } from '../support/spawn';
 import { makeStore, session, temporaryDirectory, type TestStore, writeSidecar } from '../support/store';
 
@@ -78,6 +79,21 @@ describe('0: done, or nothing to do', () => {
     expect(JSON.parse(list.stdout)).toEqual({ sessions: [], total: 0, warnings: [] });
     expect(usage).toMatchObject({ code: 0, stderr: '' });
     expect(JSON.parse(usage.stdout)).toMatchObject({ usages: [], totals: { sessions: 0 } });
+    const reindex = await runInProcess(['reindex', '--json'], store.env);
+    expect(reindex).toMatchObject({ code: 0, stderr: '' });
+    expect(fs.existsSync(store.sessionsDir)).toBe(false);
+  });
+
+  it('shows where everything is also where the sessions directory is a file', async () => {
+    const store = storeOf();
+    fs.rmdirSync(store.sessionsDir);
+    fs.writeFileSync(store.sessionsDir, '');
+    const { code, stdout } = await runInProcess(['paths', '--json'], store.env);
+    expect(code).toBe(0);
+    expect((JSON.parse(stdout) as { paths: object }).paths).toMatchObject({
+      sessions_dir: { exists: true },
+      index_file: { exists: false },
+    });
   });
 });
 
@@ -190,6 +206,16 @@ describe('2: usage', () => {
   it('tells the command that was meant', async () => {
     const { error } = await failsWith(['list'], storeOf().env, 2, 'USAGE');
     expect(error.hint).toContain('hermesctl sessions list');
+  });
+
+  it.each([
+    [['--state-dir', '/srv/webui', 'sessions', 'list'], "'--state-dir' stands where", 'Flags come after the name.'],
+    [['sessions', 'lst'], "no command 'sessions lst'", "'hermesctl sessions --help'"],
+  ])('says of %j what is wrong with it', async (args, message, hint) => {
+    const { code, stderr } = await runInProcess(args, storeOf().env);
+    expect(code).toBe(2);
+    expect(stderr).toContain(message);
+    expect(stderr).toContain(hint);
   });
 });
 

@@ -618,6 +618,9 @@ describe('a fleet of stores', () => {
       exit: 1,
     });
     expect((await faces(['usage', '--stores', root], env)).json.error).toMatchObject({ code: 'IO_ERROR' });
+    const byNul = path.join(root, 'by-nul');
+    fs.writeFileSync(byNul, `${good}\0`);
+    expect((await faces(['doctor', '--stores', byNul], env)).json.error).toMatchObject({ code: 'USAGE' });
     const refused = [
       ['sessions', 'list', '--state-dir', good],
       ['sessions', 'list', '--ids'],

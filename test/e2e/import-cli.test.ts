@@ -30,6 +30,14 @@ async function imported(): Promise<TestStore> {
 }
 
 describe('a session that is new', () => {
+  it('makes the sessions directory where the store has none yet', async () => {
+    const store = makeStore();
+    fs.rmdirSync(store.sessionsDir);
+    addAgentSessions(store, [{ session: { id: 'talk' }, messages: ['Hello', 'Hi.'] }]);
+    expect(await run(store, ['--all'])).toMatchObject({ code: 0, json: { sessions: [{ status: 'imported' }] } });
+    expect(readIndexRows(store)).toMatchObject([{ session_id: 'talk' }]);
+  });
+
   it('becomes a file of its own, with its row in the index', async () => {
     const store = await imported();
     expect(readSidecar(store, 'talk')).toMatchObject({

@@ -5,6 +5,9 @@ import { HermesctlError, isSystemError } from '../errors';
 import { holdersOf } from './holders';
 
 const SHOWN = 5;
+/** A command that only reads is mostly done by then. */
+const PASSING_SECONDS = 2;
+const POLL_SECONDS = 0.05;
 
 /** A process that is told of because it may hold the database. */
 interface Suspect {
@@ -17,12 +20,18 @@ interface Suspect {
  * Refuses to go on while another process holds the database. A short-lived
  * writer beside one that lost its locks takes its write-ahead log away
  * (reference: hermes-agent §1.4). Where the system does not tell who has a file
- * open, the gateway's own files are asked.
+ * open, the gateway's own files are asked. Another hermesctl, which mostly only
+ * reads for a moment, is waited for.
  *
  * @throws HermesctlError `SERVER_RUNNING`
  */
-export function assertNotHeld(database: string, deps: Deps): void {
-  const suspects = suspectsOf(database, deps);
+export async function assertNotHeld(database: string, deps: Deps): Promise<void> {
+  const deadline = deps.clock.now() + PASSING_SECONDS;
+  let suspects = suspectsOf(database, deps);
+  while (suspects.length > 0 && suspects.every(({ pid }) => isPassing(pid, deps)) && deps.clock.now() < deadline) {
+    await deps.clock.sleep(POLL_SECONDS);
+    suspects = suspectsOf(database, deps);
+  }
   if (suspects.length === 0) return;
   const shown = suspects.slice(0, SHOWN).map(({ pid, because }) => `process ${pid} (${because})`);
   const more = suspects.length - shown.length;
@@ -73,6 +82,19 @@ function deviceAndInode(dev: bigint, inode: bigint): string {
   const minor = (dev & 0xffn) | ((dev >> 12n) & ~0xffn);
   const hex = (value: bigint): string => value.toString(16).padStart(2, '0');
   return `${hex(major)}:${hex(minor)}:${inode}`;
+}
+
+/**
+ * Whether it is another hermesctl, by what it was started as: the program's
+ * name, or its launcher that Node.js runs. Or whether it has ended since it was
+ * seen, and so has no command line any more.
+ */
+function isPassing(pid: number, deps: Deps): boolean {
+  if (pid <= 0) return false;
+  const commandLine = readText(`/proc/${pid}/cmdline`, deps);
+  if (commandLine === '' || deps.processes.startedAt(pid) === undefined) return true;
+  const [, script = ''] = (commandLine ?? '').split('\0');
+  return path.basename(script) === 'hermesctl' || /(^|\/)hermesctl\/bin\/run\.js$/.test(script);
 }
 
 /** The gateway that the home's own files name, if it is alive. */

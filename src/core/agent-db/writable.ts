@@ -30,7 +30,7 @@ export async function withAgentTransaction<T>(
   onCommit: () => void = () => undefined,
 ): Promise<T> {
   const { default: Database } = await import('better-sqlite3');
-  if (!force) assertNotHeld(path, deps);
+  if (!force) await assertNotHeld(path, deps);
   let database: BetterSqlite3.Database | undefined;
   try {
     database = new Database(path, { fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
@@ -39,7 +39,7 @@ export async function withAgentTransaction<T>(
     database.pragma('foreign_keys = ON');
     database.exec('BEGIN IMMEDIATE');
     const result = await work({ path, database });
-    if (!force) assertNotHeld(path, deps);
+    if (!force) await assertNotHeld(path, deps);
     onCommit();
     database.exec('COMMIT');
     return result;

@@ -1,5 +1,5 @@
 import { HermesctlError } from '../errors';
-import { forProfile } from './commands';
+import { forProfile } from '../location/named-commands';
 import { DATABASE_CHECKS } from './database-checks';
 import type { Check, Finding, Information } from './finding';
 import { SESSION_CHECKS } from './session-checks';
@@ -12,16 +12,22 @@ export const CHECKS: readonly Check[] = [...SESSION_CHECKS, ...STORE_CHECKS, ...
 /**
  * The checks of these names, in their order; all where none is named.
  *
+ * @param skipped names of checks to leave out.
  * @throws HermesctlError `USAGE`
  */
-export function checksNamed(names: readonly string[]): readonly Check[] {
-  const unknown = names.find((name) => !CHECKS.some((check) => check.name === name));
+export function checksNamed(names: readonly string[], skipped: readonly string[] = []): readonly Check[] {
+  const unknown = [...names, ...skipped].find((name) => !CHECKS.some((check) => check.name === name));
   if (unknown !== undefined) {
     throw new HermesctlError('USAGE', `There is no check ${JSON.stringify(unknown)}.`, {
       hint: "'hermesctl doctor --list' names them.",
     });
   }
-  return names.length === 0 ? CHECKS : CHECKS.filter(({ name }) => names.includes(name));
+  return CHECKS.filter(({ name }) => (names.length === 0 || names.includes(name)) && !skipped.includes(name));
+}
+
+/** The names of all other checks. */
+export function notChecked(checks: readonly Check[]): string[] {
+  return CHECKS.filter((check) => !checks.includes(check)).map(({ name }) => name);
 }
 
 /** Runs checks over a snapshot. Changes nothing, and reads nothing more. */

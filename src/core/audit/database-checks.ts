@@ -6,21 +6,27 @@ import type { Snapshot } from './snapshot';
 
 const unusable: Check = {
   name: 'database-unusable',
-  looksFor: 'An agent database that cannot be opened or read.',
+  looksFor: 'An agent database that cannot be opened or read, or that has no table of sessions.',
   severity: 'error',
   repair: null,
-  run: ({ database }) =>
-    database.state === 'unusable'
-      ? [{ session_id: null, summary: database.error.message, evidence: database.error.details }]
-      : [],
+  run: ({ database }) => {
+    if (database.state === 'unusable')
+      return [{ session_id: null, summary: database.error.message, evidence: database.error.details }];
+    if (database.state !== 'good' || database.hasSessionsTable) return [];
+    const summary = `The agent database ${database.path} has no table of sessions.`;
+    return [{ session_id: null, summary, evidence: { path: database.path } }];
+  },
 };
 
 function inDatabase(look: (database: GoodFacts, snapshot: Snapshot) => Found[]): Check['run'] {
   return (snapshot) => (snapshot.database.state === 'good' ? look(snapshot.database, snapshot) : []);
 }
 
+/** The check for which SQLite reads all of the database. */
+export const QUICK_CHECK = 'database-damaged';
+
 const damaged: Check = {
-  name: 'database-damaged',
+  name: QUICK_CHECK,
   looksFor: 'An agent database that does not pass SQLite’s quick check.',
   severity: 'error',
   repair: null,
@@ -146,9 +152,9 @@ const agentFile: Check = {
   looksFor: 'A transcript file of the agent whose session neither its database nor the store knows.',
   severity: 'warning',
   repair: null,
-  run: inDatabase(({ sessions }, snapshot) =>
+  run: inDatabase(({ sessions, hasSessionsTable }, snapshot) =>
     snapshot.agentFiles
-      .filter(({ session_id: id }) => !sessions.has(id) && !snapshot.sessions.has(id))
+      .filter(({ session_id: id }) => hasSessionsTable && !sessions.has(id) && !snapshot.sessions.has(id))
       .map(({ session_id: id, path }) => ({
         session_id: id,
         summary: 'The agent left a transcript file of a session that nobody knows any more.',

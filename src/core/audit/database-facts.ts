@@ -27,21 +27,25 @@ export type DatabaseFacts =
       sessions: ReadonlyMap<string, DatabaseSession>;
       /** Without one the database says nothing about which sessions there are. */
       hasSessionsTable: boolean;
-      /** What `PRAGMA quick_check` complains of. */
+      /** What `PRAGMA quick_check` complains of; nothing where that was not wanted. */
       complaints: string[];
       /** Search tables that cannot be asked, and why. */
       brokenSearch: { table: string; reason: string }[];
     };
 
-/** Reads what an audit needs of the agent database: never writes, and closes it. */
-export async function readDatabaseFacts(path: string, deps: Deps): Promise<DatabaseFacts> {
+/**
+ * Reads what an audit needs of the agent database: never writes, and closes it.
+ *
+ * @param quickCheck whether SQLite is to check all of it.
+ */
+export async function readDatabaseFacts(path: string, quickCheck: boolean, deps: Deps): Promise<DatabaseFacts> {
   try {
     return await withAgentDatabase(path, deps, async (database) => ({
       state: 'good',
       path,
       sessions: await sessionsOf(database),
       hasSessionsTable: (await database.columns('sessions')).has('id'),
-      ...(await checkedBy(database)),
+      ...(await checkedBy(database, quickCheck)),
     }));
   } catch (error) {
     if (!(error instanceof HermesctlError) || error.code !== 'DATABASE_UNUSABLE') throw error;
@@ -99,8 +103,11 @@ async function messageCounts(database: AgentDatabase): Promise<Map<string, Count
 }
 
 /** SQLite's own check looks into search tables too; those can be made anew, and are told apart. */
-async function checkedBy(database: AgentDatabase): Promise<Pick<GoodFacts, 'complaints' | 'brokenSearch'>> {
-  const complaints = await complaintsOf(database);
+async function checkedBy(
+  database: AgentDatabase,
+  quickCheck: boolean,
+): Promise<Pick<GoodFacts, 'complaints' | 'brokenSearch'>> {
+  const complaints = quickCheck ? await complaintsOf(database) : [];
   const brokenSearch = await brokenSearchOf(database);
   for (const reason of complaints) {
     const table = SEARCH_COMPLAINT.exec(reason)?.groups?.['table'];

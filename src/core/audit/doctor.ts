@@ -4,6 +4,7 @@ import type { Deps } from '../deps';
 import type { Location } from '../location/location';
 import type { RowDefaults } from '../session/row';
 import { informationOf, runChecks } from './audit';
+import { QUICK_CHECK } from './database-checks';
 import { keepAll } from './backup-dir';
 import type { Check, Finding, Information } from './finding';
 import {
@@ -36,7 +37,8 @@ export async function audit(
   deps: Deps,
   others: readonly Location[] = [],
 ): Promise<Audit> {
-  const snapshot = await takeSnapshot(location, others, defaults, deps);
+  const quickCheck = checks.some(({ name }) => name === QUICK_CHECK);
+  const snapshot = await takeSnapshot(location, others, defaults, { quickCheck }, deps);
   return { snapshot, findings: runChecks(checks, snapshot), information: informationOf(snapshot) };
 }
 

@@ -12,6 +12,7 @@ import { Ledger } from '../memory/ledger';
 import { ledgerPath } from '../memory/ledger-file';
 import type { RowDefaults } from '../session/row';
 import { backupPath } from '../sidecar/backup';
+import { makeSessionsDirectory } from '../sidecar/directory';
 import { applyEdit, editMembers } from '../sidecar/edit';
 import { scanOpenSidecar, sidecarPath } from '../sidecar/read';
 import { removeTombstones, TOMBSTONE_FILES } from '../sidecar/tombstones';
@@ -186,6 +187,7 @@ async function applyStep(step: RepairStep, stamp: FileStamp | 'absent', location
       return restore(id, step.path, stamp, deps);
     case 'make-from-database': {
       const bytes = Buffer.from(await sessionFromDatabase(location, id, deps));
+      makeSessionsDirectory(location, deps);
       await durableWrite({ path: step.path, expected: 'absent' }, (write) => write(bytes), deps);
       return;
     }

@@ -233,7 +233,8 @@ const parent: Check = {
     const id = value(facts, 'parent_session_id');
     if (typeof id !== 'string' || id === '' || snapshot.sessions.has(id)) return undefined;
     const mayHave = (database: DatabaseFacts): boolean =>
-      database.state === 'unusable' || (database.state === 'good' && database.sessions.has(id));
+      database.state === 'unusable' ||
+      (database.state === 'good' && (!database.hasSessionsTable || database.sessions.has(id)));
     if (databasesOf(snapshot).some(mayHave)) return undefined;
     return { summary: `It continues ${JSON.stringify(id)}, which is not there.`, evidence: { parent_session_id: id } };
   }),

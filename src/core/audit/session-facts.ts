@@ -11,16 +11,18 @@ import { strip } from '../json/python';
 import { messagesOf } from '../sidecar/messages';
 import { scanOpenSidecar, type ScannedSidecar, sidecarPath } from '../sidecar/read';
 import type { TranscriptFacts } from '../session/transcript';
+import type { FieldKeeper } from './kept-fields';
 
 /** What an audit knows of one session file that can be read. */
 export interface SessionFacts {
   id: string;
-  path: string;
+  readonly path: string;
   stamp: FileStamp;
+  /** Those that checks ask for. */
   fields: Fields;
   transcript: TranscriptFacts;
   hasBom: boolean;
-  hazards: Hazard[];
+  hazards: readonly Hazard[];
 }
 
 /** A session file, read or not. */
@@ -30,8 +32,8 @@ export type SessionReading =
   | { state: 'bad'; isLink: boolean; isDangling: boolean; mode: number; stamp: FileStamp; error: HermesctlError };
 
 /**
- * Reads one session for an audit: all of it, keeping its metadata. Undefined
- * where the file is gone.
+ * Reads one session for an audit: all of it, keeping what checks ask for.
+ * Undefined where the file is gone.
  *
  * @param also is called while the file is open.
  */
@@ -40,6 +42,7 @@ export async function readSession(
   id: string,
   deps: Deps,
   also: (file: OpenFile, sidecar: ScannedSidecar) => void,
+  keeper: FieldKeeper,
   window?: Window,
 ): Promise<SessionReading | undefined> {
   const path = sidecarPath(sessionsDir, id);
@@ -52,7 +55,7 @@ export async function readSession(
       also(file, sidecar);
       const pause = deps.breathe();
       if (pause) await pause;
-      return factsOf(file, sidecar);
+      return new Facts(file, sidecar, sessionsDir, keeper);
     });
     if (facts) return { state: 'good', ...entry, facts };
     if (!entry.isLink) return undefined;
@@ -69,11 +72,36 @@ function dangling(path: string): HermesctlError {
   });
 }
 
-function factsOf(file: OpenFile, sidecar: ScannedSidecar): SessionFacts {
-  const { id, path, stamp, fields, transcript, hasBom, mayHaveHazards } = sidecar;
-  const hazards = mayHaveHazards ? findHazards(file.source, Number(stamp.size)) : [];
-  return { id, path, stamp, fields, transcript, hasBom, hazards };
+/** A class, so that a hundred thousand of them are of one shape; a path is made when it is asked for. */
+class Facts implements SessionFacts {
+  readonly id: string;
+  readonly stamp: FileStamp;
+  readonly fields: Fields;
+  readonly transcript: TranscriptFacts;
+  readonly hasBom: boolean;
+  readonly hazards: readonly Hazard[];
+
+  constructor(
+    { source }: OpenFile,
+    sidecar: ScannedSidecar,
+    private readonly sessionsDir: string,
+    keeper: FieldKeeper,
+  ) {
+    const { id, fields, stamp, transcript, hasBom, mayHaveHazards } = sidecar;
+    this.id = id;
+    this.stamp = stamp;
+    this.fields = keeper.keep(id, fields);
+    this.transcript = transcript;
+    this.hasBom = hasBom;
+    this.hazards = mayHaveHazards ? findHazards(source, Number(stamp.size)) : NO_HAZARDS;
+  }
+
+  get path(): string {
+    return sidecarPath(this.sessionsDir, this.id);
+  }
 }
+
+const NO_HAZARDS: readonly Hazard[] = [];
 
 /** The texts of all messages of the user, trimmed. */
 export function userTexts(file: OpenFile, sidecar: ScannedSidecar): Set<string> {

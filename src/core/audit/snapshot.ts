@@ -8,7 +8,7 @@ import { Window } from '../json/window';
 import { type Drift, driftOf } from '../index/drift';
 import { unusable } from '../index/file-rows';
 import type { ReadRows } from '../index/read-rows';
-import { planRebuild, type ReindexPlan } from '../index/reindex';
+import { type ComparedIndex, planCompared } from '../index/reindex';
 import { entryOf, type IndexEntry } from '../index/rows-file';
 import { TextStore } from '../index/text-store';
 import type { Location } from '../location/location';
@@ -25,6 +25,7 @@ import { readTombstones, TOMBSTONE_FILES } from '../sidecar/tombstones';
 import { type BackupFacts, idsWithBackup, readBackupFacts, shrinkOf } from './backup-facts';
 import { type DatabaseFacts, readDatabaseFacts } from './database-facts';
 import { type JournalTurn, openTurns } from './journal-facts';
+import { FieldKeeper } from './kept-fields';
 import { readSession, type SessionReading, userTexts } from './session-facts';
 
 /** The deleted ones are meant to stay away; a pruned one only had nothing to show. */
@@ -60,8 +61,8 @@ export interface Snapshot {
   shrinks: ReadonlyMap<string, IntendedShrink>;
   /** Files among the sessions that the server takes for sessions and whose names cannot be an id here. */
   oddNames: string[];
-  /** The index that should be. */
-  index: ReindexPlan;
+  /** How the index is beside what it should be. */
+  index: ComparedIndex;
   drift: Drift[];
   tombstones: TombstoneFacts;
   temporary: TemporaryFile[];
@@ -81,6 +82,12 @@ const STALE_TEMPORARY_SECONDS = 3600;
 /** So many files are read in one window. */
 const MANY = 16;
 
+/** How the agent's databases are read. */
+export interface DatabaseReading {
+  /** Whether SQLite is to check all of each: on a large one that takes hours. */
+  quickCheck: boolean;
+}
+
 /**
  * Reads store, index, backups and database for an audit. What is damaged is
  * part of the picture; only a store that is not there stops it.
@@ -92,6 +99,7 @@ export async function takeSnapshot(
   location: Location,
   others: readonly Location[],
   defaults: RowDefaults,
+  { quickCheck }: DatabaseReading,
   deps: Deps,
 ): Promise<Snapshot> {
   const sessionsDir = location.sessionsDir.value;
@@ -103,33 +111,37 @@ export async function takeSnapshot(
   const shrinks = new Map<string, IntendedShrink>();
   const journalTurns: JournalTurn[] = [];
   const sessions = new Map<string, SessionReading>();
+  const keeper = new FieldKeeper();
   const texts = new TextStore();
-  const rows: ReadRows = { files: ids.length, entries: [], damaged: [], warnings: [] };
-  for (const [done, id] of ids.entries()) {
-    let entry: IndexEntry | undefined;
-    const also = (file: OpenFile, sidecar: ScannedSidecar): void => {
-      entry = entryOf(sidecar, defaults, texts);
-      const backup = backups.get(id);
-      if (backup?.state === 'good' && backup.messages > sidecar.transcript.count) {
-        const shrink = shrinkOf(file, sidecar, deps);
-        if (shrink) shrinks.set(id, shrink);
-      }
-      const begun = turns.get(id);
-      if (begun) {
-        const texts = userTexts(file, sidecar);
-        journalTurns.push(...begun.filter(({ content }) => !texts.has(content)));
-      }
-    };
-    const reading = await readSession(sessionsDir, id, deps, also, window);
-    if (reading) sessions.set(id, reading);
-    if (reading?.state === 'good') rows.entries.push(entry!);
-    else if (reading && !reading.isDangling) rows.damaged.push(unusable(id, reading.error));
-    if (reading?.state !== 'good') journalTurns.push(...(turns.get(id) ?? []));
-    deps.progress(done + 1, ids.length);
-  }
+  const index = await planCompared(location, deps, async (keep) => {
+    const rows: ReadRows = { files: ids.length, entries: [], damaged: [], warnings: [] };
+    for (const [done, id] of ids.entries()) {
+      let entry: IndexEntry | undefined;
+      const also = (file: OpenFile, sidecar: ScannedSidecar): void => {
+        texts.forget();
+        entry = keep(entryOf(sidecar, defaults, texts));
+        const backup = backups.get(id);
+        if (backup?.state === 'good' && backup.messages > sidecar.transcript.count) {
+          const shrink = shrinkOf(file, sidecar, deps);
+          if (shrink) shrinks.set(id, shrink);
+        }
+        const begun = turns.get(id);
+        if (begun) {
+          const asked = userTexts(file, sidecar);
+          journalTurns.push(...begun.filter(({ content }) => !asked.has(content)));
+        }
+      };
+      const reading = await readSession(sessionsDir, id, deps, also, keeper, window);
+      if (reading) sessions.set(id, reading);
+      if (reading?.state === 'good') rows.entries.push(entry!);
+      else if (reading && !reading.isDangling) rows.damaged.push(unusable(id, reading.error));
+      if (reading?.state !== 'good') journalTurns.push(...(turns.get(id) ?? []));
+      deps.progress(done + 1, ids.length);
+    }
+    return rows;
+  });
   for (const [id, begun] of turns) if (!sessions.has(id)) journalTurns.push(...begun);
-  const index = await planRebuild(location, defaults, deps, undefined, rows);
-  const [own, ...ofOthers] = await ofProfiles([location, ...others], deps);
+  const [own, ...ofOthers] = await ofProfiles([location, ...others], quickCheck, deps);
   return {
     ...own,
     others: ofOthers,
@@ -149,10 +161,10 @@ export async function takeSnapshot(
   };
 }
 
-async function ofProfiles(places: readonly Location[], deps: Deps): Promise<OfProfile[]> {
+async function ofProfiles(places: readonly Location[], quickCheck: boolean, deps: Deps): Promise<OfProfile[]> {
   const profiles: OfProfile[] = [];
   for (const location of places) {
-    const database = await readDatabaseFacts(location.agentDatabase.value, deps);
+    const database = await readDatabaseFacts(location.agentDatabase.value, quickCheck, deps);
     profiles.push({ location, database, agentFiles: agentFiles(location, deps) });
   }
   return profiles;

@@ -256,7 +256,7 @@ async function planDatabase(
       !areRowsGone(handle, deps.fs, rowsFile(entry));
     return { part, title: titleInDatabase(handle, id), void: unfinished.filter(isVoid) };
   });
-  if (planned.part.sessions.length > 0 && !options.force) assertNotHeld(database, deps);
+  if (planned.part.sessions.length > 0 && !options.force) await assertNotHeld(database, deps);
   return planned;
 }
 

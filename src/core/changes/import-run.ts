@@ -15,6 +15,7 @@ import { applyEnsureProject, planEnsureCronProject } from '../projects/ensure';
 import { plain } from '../agent-db/values';
 import { isStoreId } from '../session/id';
 import type { SessionRow } from '../session/row';
+import { makeSessionsDirectory } from '../sidecar/directory';
 import { readTombstones, TOMBSTONE_FILES } from '../sidecar/tombstones';
 import { applyImport, type ImportPlan, type ImportSource, isCronRun, planImport, skipped } from './import';
 import type { ChangeTarget } from './sessions';
@@ -185,8 +186,10 @@ class Importer {
 
   private async apply(plan: ImportPlan): Promise<void> {
     try {
-      if (plan.status === 'imported' || plan.status === 'refreshed')
+      if (plan.status === 'imported' || plan.status === 'refreshed') {
+        makeSessionsDirectory(this.target.location, this.deps);
         this.outcome.warnings.push(...(await this.saver.save(plan)));
+      }
     } catch (error) {
       if (error instanceof HermesctlError && error.details['saved'] === true) this.saved.push(plan.session_id);
       throw error;

@@ -145,7 +145,7 @@ async function databaseOf(
   const areMissing = await withReadHandle(database, deps, (handle) =>
     withRows.some((entry) => areRowsGone(handle, deps.fs, rowsFile(entry))),
   );
-  if (areMissing && !force) assertNotHeld(database, deps);
+  if (areMissing && !force) await assertNotHeld(database, deps);
   return areMissing ? database : null;
 }
 

@@ -84,17 +84,22 @@ async function acquire(database: BetterSqlite3.Database, dir: string, waitSecond
       return;
     } catch (error) {
       const code = (error as { code?: unknown }).code;
-      if (typeof code !== 'string' || !code.startsWith('SQLITE_BUSY')) throw lockFailed(error);
+      if (typeof code !== 'string' || !code.startsWith('SQLITE_BUSY'))
+        throw lockFailed(error, path.join(dir, LOCK_FILE));
     }
     if (deps.clock.now() >= deadline) throw locked(dir, waitSeconds, deps);
     await deps.clock.sleep(POLL_SECONDS);
   }
 }
 
-function lockFailed(error: unknown): unknown {
+function lockFailed(error: unknown, file: string): unknown {
   const { code, message } = error as { code?: unknown; message: string };
   if (typeof code !== 'string') return error;
-  return new HermesctlError('IO_ERROR', `The store's lock cannot be taken: ${message} (${code}).`, { cause: error });
+  return new HermesctlError('IO_ERROR', `The store's lock ${file} cannot be taken: ${message} (${code}).`, {
+    ...(code === 'SQLITE_NOTADB' ? { hint: 'Nothing is kept in it: remove it while no hermesctl runs.' } : {}),
+    details: { path: file },
+    cause: error,
+  });
 }
 
 function locked(dir: string, waitSeconds: number, deps: Deps): HermesctlError {

@@ -99,7 +99,12 @@ function openExisting(fs: FileSystem, path: string): number | undefined {
 
 function openFile(fs: FileSystem, fd: number, path: string): OpenFile {
   const stats = fs.fstatSync(fd, { bigint: true });
-  if (!stats.isFile()) throw new HermesctlError('IO_ERROR', `${path} is not a regular file.`, { details: { path } });
+  if (!stats.isFile()) {
+    throw new HermesctlError('IO_ERROR', `${path} is not a regular file.`, {
+      hint: 'Move it aside; an index is made anew from the session files.',
+      details: { path },
+    });
+  }
   const source: ByteSource = {
     read: (into, offset, length, position) => fs.readSync(fd, into, offset, length, position),
   };

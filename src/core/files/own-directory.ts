@@ -24,9 +24,23 @@ export class OwnDirectory {
     return this.isOwn(this.path);
   }
 
-  /** The names in it; none where it cannot be read. */
+  /** The names in it; none where it cannot be read, or is not the user's own: a link leads to files of somebody else. */
   names(): string[] {
+    if (!this.isOwn(this.path)) return [];
     return this.quietly(() => this.deps.fs.readdirSync(this.path)) ?? [];
+  }
+
+  /** The regular files in it with such names, and their sizes. */
+  files(names: RegExp): { name: string; bytes: number }[] {
+    return this.names().flatMap((name) => {
+      const stats = names.test(name) ? this.quietly(() => this.deps.fs.lstatSync(this.pathOf(name))) : undefined;
+      return stats?.isFile() ? [{ name, bytes: stats.size }] : [];
+    });
+  }
+
+  /** Removes the directory, where it is empty and the user's own. */
+  removeItself(): void {
+    if (this.isOwn(this.path)) this.quietly(() => this.deps.fs.rmdirSync(this.path));
   }
 
   pathOf(name: string): string {

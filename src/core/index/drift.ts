@@ -4,7 +4,7 @@ import type { RawJson } from '../json/raw';
 import { NULL } from '../json/raw';
 import { type IndexEntry } from './rows-file';
 import { rowOf } from './read';
-import type { ReindexPlan } from './reindex';
+import type { ComparedIndex } from './reindex';
 
 /** One way in which the index and the session files disagree. */
 export type Drift =
@@ -16,11 +16,11 @@ export type Drift =
   | { session_id: null; kind: 'unusable' | 'order' };
 
 /**
- * How the index differs from what a plan would write, row by row: rows that
+ * How the index differs from what it should be, row by row: rows that
  * are missing, rows without a file, rows that stand there twice, and values
  * that the file tells otherwise; where all that is well, their order. Keys that hermesctl does not know are nobody's drift.
  */
-export function driftOf(plan: ReindexPlan): Drift[] {
+export function driftOf(plan: ComparedIndex): Drift[] {
   const current = plan.current ?? [];
   const before = new Map(current.map((entry) => [entry.id, entry]));
   const after = new Map(plan.entries.map((entry) => [entry.id, entry]));

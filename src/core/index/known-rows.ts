@@ -134,8 +134,18 @@ export class KnownRows {
     return (bytes) => void hash.update(bytes);
   }
 
-  /** Keeps what was learned for the next time. */
+  /** Keeps what was learned for the next time, and lets go of what nobody has used for long: of stores that are gone, and of other versions. */
   save(): void {
+    this.write();
+    this.directory.touch(this.name);
+    const longAgo = this.deps.clock.now() - STALE_SECONDS;
+    for (const { name } of this.directory.files(ROWS_FILES)) {
+      const usedAt = this.directory.describe(name)?.usedAt;
+      if (usedAt !== undefined && usedAt < longAgo) this.directory.remove(name);
+    }
+  }
+
+  private write(): void {
     const { before } = this;
     const index = this.index?.();
     if (!this.isUnchanged || !before || !index) {
@@ -182,6 +192,10 @@ export class KnownRows {
     return `${hashOf(HASH, this.key, 'hex').slice(0, 16)}.rows`;
   }
 }
+
+/** What is remembered of an index; also what a process left behind that was killed while it wrote. */
+export const ROWS_FILES = /^[0-9a-f]{16}\.rows(?:\.[0-9a-f]+)?$/;
+const STALE_SECONDS = 30 * 24 * 3600;
 
 const HASH = 'sha1';
 const STATS_A_BREATH = 1024;

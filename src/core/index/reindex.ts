@@ -1,6 +1,6 @@
 import type { Deps } from '../deps';
 import { HermesctlError, ioError, isSystemError, type Warning } from '../errors';
-import { type OpenFile, withFileAsync } from '../files/open-file';
+import { type OpenFile, readSpan, withFileAsync } from '../files/open-file';
 import { type FileStamp, sameStamp, stampOf } from '../files/stamp';
 import type { Location } from '../location/location';
 import type { RowDefaults, RowSource } from '../session/row';
@@ -52,7 +52,6 @@ export interface ReindexPlan {
  * Nothing stops the rest.
  *
  * @param known spares reading the files whose rows are known to be right; told of the others.
- * @param rows what the files gave, where they were read already.
  * @throws HermesctlError `STORE_NOT_FOUND`, `IO_ERROR`
  */
 export async function planRebuild(
@@ -60,17 +59,19 @@ export async function planRebuild(
   defaults: RowDefaults,
   deps: Deps,
   known?: KnownRows,
-  rows?: ReadRows,
 ): Promise<ReindexPlan> {
   const path = location.indexFile.value;
   const unchanged = await known?.unchanged(location);
   if (unchanged) return planOfNothing(path, unchanged);
   // Opened before any session file is read: what a server writes afterwards is another version.
-  const planned = await withFileAsync(deps.fs, path, (file) => planOver(file, location, defaults, deps, known, rows));
+  const planned = await withFileAsync(deps.fs, path, (file) => planOver(file, location, defaults, deps, known));
   if (planned) return planned;
   const ids = sessionIds(deps.fs, location);
-  const read = rows ?? (await readRows(ids, location, defaults, deps, known));
+  const read = await readRows(ids, location, defaults, deps, known);
   const plan = planOf(path, NO_INDEX, sortEntries(read.entries), read);
+  // A store without `sessions/` is an empty one: there is no place for an index, and nothing to put into it.
+  if (ids.length === 0 && !deps.fs.statSync(location.sessionsDir.value, { throwIfNoEntry: false }))
+    plan.changed = false;
   known?.settle(ids, plan);
   return plan;
 }
@@ -82,13 +83,12 @@ async function planOver(
   defaults: RowDefaults,
   deps: Deps,
   known: KnownRows | undefined,
-  rows: ReadRows | undefined,
 ): Promise<ReindexPlan> {
   const before = known?.isOfUse ? known.readEntries(file) : undefined;
   const ids = sessionIds(deps.fs, location);
   const held = known && before?.entries ? heldEntries(before.entries, new Set(ids), known) : NONE_HELD;
   const toRead = held.size === 0 ? ids : ids.filter((id) => !held.has(id));
-  const read = rows ?? (await readRows(toRead, location, defaults, deps, known));
+  const read = await readRows(toRead, location, defaults, deps, known);
   const unread = unreadIds(read);
   const made = sortEntries([...held.values(), ...read.entries]);
   if (!before && unread.size === 0 && isListOf(made, file, known?.ofRead(file.stamp) ?? (() => undefined))) {
@@ -101,6 +101,51 @@ async function planOver(
   const plan = planOf(file.path, current, kept.length === 0 ? made : sortEntries([...made, ...kept]), read);
   known?.settle(ids, plan);
   return plan;
+}
+
+/** What {@link planCompared} says of the index: how it differs from the files, without the texts of all its rows. */
+export type ComparedIndex = Omit<ReindexPlan, 'changed'>;
+
+/**
+ * Compares the index with what every session file gives, row by row as the
+ * files are read: of rows that are right no text is kept, and none of rows
+ * that are missing. So it tells how the index differs, and cannot be written.
+ *
+ * @param read reads the files, and hands each row to the function that it is given: that one's result is the entry.
+ *   The row's text is only lent.
+ * @throws HermesctlError `STORE_NOT_FOUND`, `IO_ERROR`
+ */
+export async function planCompared(
+  location: Location,
+  deps: Deps,
+  read: (keep: (made: IndexEntry & { text: Buffer }) => IndexEntry) => Promise<ReadRows>,
+): Promise<ComparedIndex> {
+  const path = location.indexFile.value;
+  const planned = await withFileAsync(deps.fs, path, async (file) => {
+    const current = readOpenEntries(file, () => false);
+    const rows = await read((made) => compared(made, current, file));
+    const unread = unreadIds(rows);
+    const kept = (current.entries ?? []).filter(({ id }) => unread.has(id));
+    return planOf(path, current, sortEntries([...rows.entries, ...kept]), rows);
+  });
+  if (planned) return planned;
+  const rows = await read(withoutText);
+  return planOf(path, NO_INDEX, sortEntries(rows.entries), rows);
+}
+
+/** The entry that stands in the index, where it is what was made; both have their texts where they differ. */
+function compared(made: IndexEntry & { text: Buffer }, current: CurrentIndex, file: OpenFile): IndexEntry {
+  const last = current.lastOf.get(made.id);
+  if (last === undefined) return withoutText(made);
+  const old = current.entries![last];
+  const text = old.text ?? readSpan(file, old.place!.start, old.place!.end);
+  if (text.equals(made.text)) return old;
+  old.text = text;
+  return { ...made, text: Buffer.from(made.text) };
+}
+
+function withoutText({ id, updatedAt }: IndexEntry): IndexEntry {
+  return { id, updatedAt, text: undefined };
 }
 
 const NONE_HELD: ReadonlyMap<string, IndexEntry> = new Map();

@@ -24,6 +24,11 @@ export class TextStore {
     return this.taken(bytes.length);
   }
 
+  /** What was kept is no longer needed: its room is used again. */
+  forget(): void {
+    this.at = 0;
+  }
+
   private taken(length: number): Buffer {
     const { at } = this;
     this.at += length;

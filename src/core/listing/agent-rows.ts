@@ -15,6 +15,7 @@ import type { Deps } from '../deps';
 import { HermesctlError, type Warning } from '../errors';
 import { toInt, truthy } from '../json/python';
 import { RawJson } from '../json/raw';
+import { forProfile, withCommands } from '../location/named-commands';
 import { type Location, locationsOfProfiles } from '../location/location';
 import type { SessionRow } from '../session/row';
 import { DEFAULT_TITLE } from '../session/text';
@@ -82,17 +83,25 @@ export async function withAgentParts<T>(
       });
     } catch (error) {
       if (isOpen) throw error;
-      warnings.push(unusableDatabase(error));
+      warnings.push(unusableDatabase(error, next === 0 ? undefined : place.profile.value));
       return openFrom(next + 1);
     }
   };
   return openFrom(0);
 }
 
-/** A database that cannot be used, as a warning; any other throw stays one. */
-export function unusableDatabase(error: unknown): Warning {
+/**
+ * A database that cannot be used, as a warning; any other throw stays one.
+ *
+ * @param profile whose it is, where that is not the one whose is meant.
+ */
+export function unusableDatabase(error: unknown, profile?: string): Warning {
   if (!(error instanceof HermesctlError) || error.code !== 'DATABASE_UNUSABLE') throw error;
-  const message = [error.message, error.hint].filter((part) => part !== undefined).join(' ');
+  const hint =
+    error.hint === undefined || profile === undefined
+      ? error.hint
+      : withCommands(error.hint, (command) => forProfile(command, profile));
+  const message = [error.message, hint].filter((part) => part !== undefined).join(' ');
   return { code: error.code, message, ...error.details };
 }
 

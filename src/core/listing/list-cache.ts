@@ -51,7 +51,7 @@ const MAX_ENTRIES = 64;
 export const MAX_ROWS = 20_000;
 const ENTRY = /^[0-9a-f]{16}\.json$/;
 /** Also what a process left behind that was killed while it wrote. */
-const LEFTOVER = /^[0-9a-f]{16}\.json/;
+export const ANSWER_FILES = /^[0-9a-f]{16}\.json(?:\.[0-9a-f]+)?$/;
 
 /**
  * Answers to list queries, one file each, in a directory of the user's own,
@@ -135,7 +135,7 @@ export class ListCache {
     };
     return this.own
       .names()
-      .filter((name) => LEFTOVER.test(name) && !isOther(name))
+      .filter((name) => ANSWER_FILES.test(name) && !isOther(name))
       .filter((name) => this.own.remove(name)).length;
   }
 

@@ -53,7 +53,7 @@ export async function usageOfStore(
       return agent === undefined ? usage : { ...usage, profile: RawJson.of(profileOf(row)) };
     });
   const seen = new Set(ids);
-  for (const place of agent ?? []) {
+  for (const [i, place] of (agent ?? []).entries()) {
     try {
       const own = await withAgentDatabase(place.agentDatabase.value, deps, usagesIn);
       for (const [id, usage] of own) {
@@ -62,7 +62,7 @@ export async function usageOfStore(
         usages.push({ ...usage, profile: RawJson.of(place.profile.value), stored_in: RawJson.of(IN_AGENT_DATABASE) });
       }
     } catch (error) {
-      const warning = unusableDatabase(error);
+      const warning = unusableDatabase(error, i === 0 ? undefined : place.profile.value);
       if (warning['reason'] !== 'missing') warnings.push(warning);
     }
   }

@@ -1,3 +1,4 @@
+import { isSystemError } from '../errors';
 import type { FileSystem } from '../files/file-system';
 import type { Location, Resolved } from './location';
 
@@ -8,12 +9,22 @@ export interface DescribedPath extends Resolved {
   exists: boolean | null;
 }
 
+/** What is to be shown where everything is must not fail over a place that cannot be looked at. */
+function isThere(file: string, fs: FileSystem): boolean {
+  try {
+    return fs.statSync(file, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    if (isSystemError(error)) return false;
+    throw error;
+  }
+}
+
 /** All locations under the names that `hermesctl paths` gives them. Looks, and creates nothing. */
 export function describeLocation(location: Location, fs: FileSystem): DescribedPath[] {
   const path = (name: string, resolved: Resolved): DescribedPath => ({
     name,
     ...resolved,
-    exists: fs.statSync(resolved.value, { throwIfNoEntry: false }) !== undefined,
+    exists: isThere(resolved.value, fs),
   });
   const text = (name: string, resolved: Resolved): DescribedPath => ({ name, ...resolved, exists: null });
   return [

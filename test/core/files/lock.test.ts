@@ -159,6 +159,24 @@ test.each([
   expect(treeHash(store.root)).toBe(before);
 });
 
+test('a lock that is no database is named, with what to do about it', async () => {
+  const store = lockedStore();
+  const file = path.join(store.stateDir, '.hermesctl-lock.db');
+  fs.writeFileSync(file, 'garbage '.repeat(200));
+  const before = treeHash(store.root);
+  const { code, json } = await cliJson<{ error: object }>(rename(), { env: store.env });
+  expect(code).toBe(1);
+  expect(json.error).toMatchObject({
+    code: 'IO_ERROR',
+    message: expect.stringContaining(`${file} cannot be taken`) as string,
+    hint: expect.stringContaining('remove it') as string,
+    details: { path: file },
+  });
+  expect(treeHash(store.root)).toBe(before);
+  fs.rmSync(file);
+  expect((await cli(rename(), { env: store.env })).code).toBe(0);
+});
+
 describe.skipIf(noOtherUser)(`a user who is not root${whySkipped(noOtherUser)}`, () => {
   test('is told that the state directory is not writable', async () => {
     const store = lockedStore();
