@@ -41,6 +41,7 @@ const EXITS: Record<string, number> = {
   'hermesctl doctor': 4,
   'hermesctl doctor --repair': 4,
   'hermesctl doctor --all-profiles': 4,
+  'hermesctl doctor --skip database-damaged': 4,
   'hermesctl doctor --stores stores.txt --json': 4,
   "hermesctl doctor --json | jq -r '.findings[].command // empty' | sort -u": 4,
   'hermesctl reindex --check': 4,

@@ -135,11 +135,15 @@ describe('sessions search', () => {
       said
         .map((one, i) => `{"role": "${role}", "content": ${JSON.stringify(one)}, "timestamp": ${1777000000 + i}.5}`)
         .join(',');
-    const storeOf = (spell: (json: string) => string): TestStore =>
-      makeStore({
+    const storeOf = (spell: (json: string) => string): TestStore => {
+      const store = makeStore({
         aaaa00000001: spell(`{"title": "A needle 日", "messages": [${content('user')},${content('tool')}]}`),
         bbbb00000002: spell(`{"title": [NaN, "needle"], "messages": [${content('assistant')}]}`),
       });
+      // The file that was written last is searched first.
+      for (const name of fs.readdirSync(store.sessionsDir)) fs.utimesSync(path.join(store.sessionsDir, name), 1, 1);
+      return store;
+    };
     const plain = storeOf((json) => json);
     const odd = storeOf((json) => json.replaceAll('"content"', '"c\\u006fntent"'));
     for (const face of [[], ['--ndjson'], ['--json'], ['--ndjson', '-C', '3'], ['--regex', '--json']]) {
