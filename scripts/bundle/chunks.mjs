@@ -38,7 +38,7 @@ const OF_HELP =
 
 /** What of them only other commands use. */
 const ELSEWHERE = [
-  /^src\/cli\/(change|charts|confirm|delete|gc-tmp|http|import|input-if-any|lineage|metadata|mutation|new-session|programs|reindex|repair|search|server|stats|truncate|undelete)/,
+  /^src\/cli\/(cache-parts|change|charts|confirm|delete|gc-tmp|http|import|input-if-any|lineage|metadata|mutation|new-session|programs|reindex|repair|search|server|stats|truncate|undelete)/,
   /^src\/core\/listing\/cache-parts\.ts/,
 ];
 
